@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
@@ -128,6 +129,7 @@ class VoiceSearch:
                 " shorter units"
             )
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")  # the work is shared out in larger pieces
     def run(self, n_voices: int) -> list[VoicePath]:
         """Return what each voice plays, unlike what earlier calls returned.
 

@@ -4,8 +4,11 @@ A unit's position says its transposition as well: positions are those of
 `db.derived.at_transpositions`, in which the whole corpus comes once for each.
 """
 
+import os
 from collections.abc import Iterator
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -98,13 +101,20 @@ class UnitSpectra:
         missing = (targets - others) * weights
         best = np.full((len(targets), k), NO_FIT, np.float32)
         units = np.zeros((len(targets), k), np.int64)
-        for first, rows in self._blocks():
-            left_out = np.flatnonzero(~allowed[first : first + len(rows)])
-            powers = rows * rows
-            for copy, semitones in enumerate(self._semitones):
-                warp = self._warps[copy] if semitones else None
-                scores = _scores(rows, powers, missing, weights, warp, left_out)
-                _keep_best(best, units, scores, first + copy * self.n_units)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for first, rows in self._blocks():
+                left_out = np.flatnonzero(~allowed[first : first + len(rows)])
+                for copy, semitones in enumerate(self._semitones):
+                    warp = self._warps[copy].T if semitones else None
+                    compare = partial(
+                        _compare,
+                        _Block(rows, rows * rows, left_out, first + copy * self.n_units),
+                        missing if warp is None else missing @ warp,  # not all units are moved
+                        weights if warp is None else weights @ warp,
+                        best,
+                        units,
+                    )
+                    list(pool.map(compare, range(0, len(targets), BLOCK_STEPS)))
         return units
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -114,46 +124,47 @@ class UnitSpectra:
             yield first, self.smoothed(self._bands.rows(np.arange(first, last)))
 
 
-def _scores(
-    rows: np.ndarray,
-    powers: np.ndarray,
+class _Block(NamedTuple):
+    """Units to compare.
+
+    Attributes
+    ----------
+    rows, powers : ndarray, float32, shape (units, n_bands)
+        Their spectra, and the squares of these.
+    left_out : ndarray, int64
+        Those that may not be played.
+    first : int
+        The position of the first of them.
+    """
+
+    rows: np.ndarray
+    powers: np.ndarray
+    left_out: np.ndarray
+    first: int
+
+
+def _compare(
+    block: _Block,
     missing: np.ndarray,
     weights: np.ndarray,
-    warp: np.ndarray | None,
-    left_out: np.ndarray,
-) -> Iterator[np.ndarray]:
-    """Yield the scores of units for blocks of steps, float32, (steps, units).
-
-    Those of units that are `left_out` are `NO_FIT`.
-    """
-    if warp is not None:  # the target is moved instead of all units
-        missing = missing @ warp.T
-        weights = weights @ warp.T
-    for start in range(0, len(missing), BLOCK_STEPS):
-        block = slice(start, start + BLOCK_STEPS)
-        fitting = missing[block] @ rows.T
-        np.maximum(fitting, 0, out=fitting)
-        fitting *= fitting
-        fitting /= weights[block] @ powers.T + FLOOR
-        fitting[:, left_out] = NO_FIT
-        yield fitting
-
-
-def _keep_best(
-    best: np.ndarray, units: np.ndarray, scores: Iterator[np.ndarray], first: int
+    best: np.ndarray,
+    units: np.ndarray,
+    start: int,
 ) -> None:
-    """Put the scores of units from `first` on among the best so far, where they are better."""
+    """Put units among the `best` so far of some steps from `start` on, where they are better."""
+    steps = slice(start, start + BLOCK_STEPS)
     k = best.shape[1]
-    start = 0
-    for of_block in scores:
-        block = slice(start, start + len(of_block))
-        start += len(of_block)
-        found = find_largest(of_block, min(k, of_block.shape[1]))
-        both = np.concatenate([best[block], np.take_along_axis(of_block, found, axis=1)], axis=1)
-        named = np.concatenate([units[block], found + first], axis=1)
-        kept = np.argpartition(both, -k, axis=1)[:, -k:]
-        best[block] = np.take_along_axis(both, kept, axis=1)
-        units[block] = np.take_along_axis(named, kept, axis=1)
+    scores = missing[steps] @ block.rows.T
+    np.maximum(scores, 0, out=scores)
+    scores *= scores
+    scores /= weights[steps] @ block.powers.T + FLOOR
+    scores[:, block.left_out] = NO_FIT
+    found = find_largest(scores, min(k, scores.shape[1]))
+    both = np.concatenate([best[steps], np.take_along_axis(scores, found, axis=1)], axis=1)
+    named = np.concatenate([units[steps], found + block.first], axis=1)
+    kept = np.argpartition(both, -k, axis=1)[:, -k:]
+    best[steps] = np.take_along_axis(both, kept, axis=1)
+    units[steps] = np.take_along_axis(named, kept, axis=1)
 
 
 def find_largest(scores: np.ndarray, k: int) -> np.ndarray:
