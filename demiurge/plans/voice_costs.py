@@ -45,8 +45,7 @@ class VoiceCosts:
         spectra = self.units.spectra
         allowed = self.units.index.allowed[: spectra.n_units]
         others = self.others(number).spectra
-        n_units = min(k, int(allowed.sum()))
-        return spectra.propose(self.target(number).spectra, others, allowed, n_units)[0]
+        return spectra.propose(self.target(number).spectra, others, allowed, k)[0]
 
     def target(self, number: int) -> VoiceTarget:
         """Return the target of one step."""

@@ -96,7 +96,8 @@ class VoiceCandidates(Candidates):
         again = self._sorted[:, 1:] == self._sorted[:, :-1]
         self._is_new = np.concatenate([np.ones((len(pool), 1), bool), ~again], axis=1)
         distances = np.where(self._is_new, self._sorted_costs, np.inf)
-        order = distances.argsort(axis=1, kind="stable")[:, : self.k]
+        n_distinct = int(self._is_new.sum(axis=1).min())
+        order = distances.argsort(axis=1, kind="stable")[:, : min(self.k, n_distinct)]
         positions = np.take_along_axis(self._sorted, order, axis=1)
         return Matches(positions, np.take_along_axis(distances, order, axis=1))
 
@@ -107,7 +108,7 @@ class VoiceCandidates(Candidates):
     def _find_pool(self, index: UnitIndex) -> np.ndarray:
         """Return units to choose from: those whose spectra go best, and what follows the best."""
         allowed = index.allowed[: self._spectra.n_units]
-        n = min(round(PROPOSED * self.k), int(allowed.sum()))
+        n = round(PROPOSED * self.k)
         pool = self._spectra.propose(self._target.spectra, self._others.spectra, allowed, n)
         costs = self._fit_each(pool)
         for _ in range(2):

@@ -138,7 +138,8 @@ class VoiceSearch:
         ParameterError
             As `query.path.find_paths`; or if there are fewer units than voices.
         """
-        n_allowed = int(self._index.allowed.sum())
+        allowed = self._index.allowed[: self._spectra.n_units]
+        n_allowed = self._spectra.n_copies * int(allowed.sum())
         if n_allowed < n_voices:
             raise ParameterError(
                 f"voices={n_voices}: only {n_allowed} units may be played; ask for fewer voices,"

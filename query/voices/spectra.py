@@ -52,6 +52,10 @@ class UnitSpectra:
         self.n_units = n_units
         self.n_bands = len(bands.centres)
 
+    @property
+    def n_copies(self) -> int:
+        return len(self._semitones)
+
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return the magnitudes of units, float32, (n, n_bands)."""
         if self._semitones == (0,):
@@ -92,11 +96,15 @@ class UnitSpectra:
         ----------
         targets, others : ndarray, float32, shape (steps, n_bands)
         allowed : ndarray, bool, shape (n_units,)
+        k : int
+            If there are fewer, counted at each transposition, all are returned.
 
         Returns
         -------
         ndarray, int64, shape (steps, k)
+            No position twice in a step.
         """
+        k = min(k, self.n_copies * int(allowed.sum()))
         weights = weights_of(targets)
         missing = (targets - others) * weights
         best = np.full((len(targets), k), NO_FIT, np.float32)
@@ -104,11 +112,12 @@ class UnitSpectra:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for first, rows in self._blocks():
                 left_out = np.flatnonzero(~allowed[first : first + len(rows)])
+                powers = rows * rows
                 for copy, semitones in enumerate(self._semitones):
                     warp = self._warps[copy].T if semitones else None
                     compare = partial(
                         _compare,
-                        _Block(rows, rows * rows, left_out, first + copy * self.n_units),
+                        _Block(rows, powers, left_out, first + copy * self.n_units),
                         missing if warp is None else missing @ warp,  # not all units are moved
                         weights if warp is None else weights @ warp,
                         best,

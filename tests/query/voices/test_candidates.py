@@ -118,3 +118,16 @@ def test_only_units_that_pass_the_filters_are_candidates(find, database, copies,
 def test_more_candidates_than_units_are_all_units(find, index):
     candidates = find(k=5000)
     assert len(candidates.at(4, np.array([], np.int64))) >= 0.9 * index.allowed.sum()
+
+
+@pytest.mark.parametrize("locked", [{}, {3: 1}])
+def test_few_units_at_several_transpositions_are_all_candidates_once(find, copies, locked):
+    database, spectra = copies
+    filters = Filters(where=(parse_condition("start_s<0.06"),))
+    given = UnitIndex(Space(database), filters=filters)
+    candidates = find(k=int(given.allowed.sum()), given=given, known=spectra, locked=locked)
+    matches = candidates.matches
+    assert np.isfinite(matches.distances).all()
+    assert all(len(np.unique(row)) == len(row) for row in matches.positions)
+    if not locked:
+        assert len(candidates.at(4, np.array([], np.int64))) == given.allowed.sum()
