@@ -10,12 +10,12 @@ from audio.read import MAX_SAMPLES
 from db.database import Database
 from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS, total_cost
+from demiurge.plans.ramps import settle_ramps
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_costs import VoiceCosts
 from demiurge.plans.voice_units import VoiceUnits
 from files.errors import ParameterError
 from playback.plan import Plan, Step
-from playback.runs import is_contiguous
 from playback.steps import NO_TARGET
 from playback.targets import Targets
 from query.rules import REST
@@ -43,13 +43,14 @@ def refresh_costs(
     """
     check_database(plan, database)
     space = units.space if units else PlanSettings.of(plan).search.space(database)
+    fitted = VoiceCosts(plan, units) if units else None
     steps = list(plan.steps)
     for number in check_numbers(plan, numbers):
         positions = _find_all(steps[number], database, units)
         if positions[0] == REST:
             continue
-        if units and steps[number].target != NO_TARGET:
-            costs, _ = VoiceCosts(plan, units).at(number, positions)
+        if fitted and steps[number].target != NO_TARGET:
+            costs, _ = fitted.at(number, positions)
             steps[number] = _with_costs(steps[number], "distance", costs, positions)
         elif plan.targets and steps[number].target != NO_TARGET:
             steps[number] = _with_distance(steps[number], positions, plan.targets, space)
@@ -126,13 +127,3 @@ def with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
     settings = PlanSettings.of(plan)
     cost = total_cost(steps, settings.search.path.continuity)
     return replace(plan, steps=steps, settings=replace(settings, cost=cost).to_dict())
-
-
-def settle_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return steps without the ramps of those that do not go on from the step before."""
-    return tuple(
-        replace(step, ramp=False)
-        if step.ramp and not (before and is_contiguous(before, step))
-        else step
-        for before, step in zip((None, *steps), steps, strict=False)
-    )

@@ -23,11 +23,11 @@ from db.settings import DescriptorSettings
 from demiurge.plans.audible import is_audible
 from demiurge.plans.levels import NEAR_SILENCE_DB, levels_of
 from demiurge.plans.make import GAIN_DECIMALS
+from demiurge.plans.ramps import glide
 from demiurge.sequences import DescriptorSequence
 from files.errors import AudioError
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
-from playback.runs import is_contiguous
 from playback.sources import SourceReader
 
 RAISE_DB = 24.0
@@ -119,16 +119,6 @@ def follow_again(plan: Plan, numbers: Iterable[int], levels: list[float], root: 
     for number, gain in zip(numbers, np.round(gains, GAIN_DECIMALS).tolist(), strict=True):
         steps[number] = replace(steps[number], gain_db=gain)
     return replace(plan, steps=glide(steps))
-
-
-def glide(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return steps with a ramp wherever the sound goes on from the step before, else none."""
-    gliding: list[Step] = []
-    for step in steps:
-        ramped = replace(step, ramp=True)
-        goes_on = gliding and is_contiguous(gliding[-1], ramped)
-        gliding.append(ramped if goes_on else replace(step, ramp=False))
-    return tuple(gliding)
 
 
 def find_gains(wanted: np.ndarray, played: np.ndarray) -> np.ndarray:

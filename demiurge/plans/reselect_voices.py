@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audio.decibels import to_amplitude
 from demiurge.plans.costs import with_steps
 from demiurge.plans.edit import collect_stamps, of_length
-from demiurge.plans.follow import glide
 from demiurge.plans.locate import check_database
 from demiurge.plans.make import check_sources
+from demiurge.plans.ramps import glide
 from demiurge.plans.reselect import check_targets, why_never_again
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_units import VoiceUnits, kept_target
@@ -58,7 +59,7 @@ def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan
     *_, voices = units.search(
         target, sequence, search, locked=sorted_steps.positions, progress=units.index.progress
     )
-    given = {place: 10 ** (step.gain_db / 20) for place, step in sorted_steps.locked.items()}
+    given = {place: to_amplitude(step.gain_db) for place, step in sorted_steps.locked.items()}
     voices = fit_to_given(voices, units.spectra, target, given)
     stretch = search.stretch == AUTO
     steps = _play(voices, units, target, sorted_steps, stretch=stretch)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from audio.decibels import to_amplitude, to_decibels
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_units import VoiceUnits, kept_target
 from playback.plan import Plan, Step
@@ -56,23 +57,23 @@ class VoiceCosts:
     def others(self, number: int) -> Others:
         """Return what the other voices play while a step lasts."""
         step = self._plan.steps[number]
-        shares = [(other, _share(step, other)) for other in self._plan.steps]
-        heard = [
-            (other, share)
-            for other, share in shares
-            if other.voice != step.voice and share > 0 and self.units.position_of(other) != REST
+        shares = [
+            (other, _share(step, other)) for other in self._plan.steps if other.voice != step.voice
         ]
-        total = np.zeros((1, self.units.spectra.n_bands), np.float32)
-        positions = np.array([self.units.position_of(other) for other, _ in heard], np.int64)
-        if heard:
-            gains = [share * 10 ** (other.gain_db / 20) for other, share in heard]
-            total[0] = np.array(gains, np.float32) @ self.units.spectra.rows(positions)
+        known = [
+            (position, share * to_amplitude(other.gain_db))
+            for other, share in shares
+            if share > 0 and (position := self.units.position_of(other)) != REST
+        ]
+        positions = np.array([position for position, _ in known], np.int64)
+        gains = np.array([gain for _, gain in known], np.float32)
+        total = gains[None] @ self.units.spectra.rows(positions)
         return Others(total, [positions[i : i + 1] for i in range(len(positions))])
 
     def gain_db(self, number: int, position: int) -> float:
         """Return the gain at which a unit fits best at a step, as loud as can be heard."""
         _, gains = self.at(number, np.array([position]))
-        return max(20 * float(np.log10(max(gains[0], 1e-9))), LEAST_GAIN_DB)
+        return max(to_decibels(float(gains[0])), LEAST_GAIN_DB)
 
     def in_tune(self, number: int, position: int) -> float:
         """Return by how much a unit must be transposed further to be in tune with a step."""

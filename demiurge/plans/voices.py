@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from audio.decibels import to_decibels
 from demiurge.plans.make import ALTERNATIVES, TRANSPOSE_DECIMALS, assemble, make_steps
 from demiurge.plans.placing import run_starts
+from demiurge.plans.ramps import glide
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.stretching import stretched
 from demiurge.plans.voice_units import VoiceUnits, keep_target
 from files.errors import ParameterError
 from playback.plan import Plan
-from playback.runs import is_contiguous
 from playback.steps import Step
 from query.explain import explain
 from query.index import Matches
@@ -71,7 +70,7 @@ def steps_of_voice(
 ) -> list[Step]:
     """Return the steps of one voice; parameters as `make_plan_of_voices`."""
     path = _with_few_matches(voice.path)
-    gain_db = np.maximum(to_decibels_of(voice.gains), LEAST_DB)
+    gain_db = np.maximum([to_decibels(gain) for gain in voice.gains.tolist()], LEAST_DB)
     space = units.space
     made = make_steps(path, explain(space, path), space.database, gain_db=gain_db)
     played = np.flatnonzero(path.positions != REST)
@@ -82,18 +81,7 @@ def steps_of_voice(
     ]
     if stretch:
         steps = list(stretched(steps, units.space.database))
-    following = [replace(step, ramp=_goes_on(before, step)) for before, step in pairwise(steps)]
-    return steps[:1] + following
-
-
-def to_decibels_of(gains: np.ndarray) -> np.ndarray:
-    """Return gains in dB, float64, (n,)."""
-    return np.array([to_decibels(max(gain, 1e-9)) for gain in gains.tolist()])
-
-
-def _goes_on(before: Step, step: Step) -> bool:
-    """Return whether a step goes on in its source, whatever its gain."""
-    return is_contiguous(before, replace(step, ramp=True))
+    return list(glide(steps))
 
 
 def _with_few_matches(path: UnitPath) -> UnitPath:
