@@ -124,11 +124,15 @@ class PlanSettings:
 
 
 def fits_spectra(plan: Plan) -> bool:
-    """Return whether the units of a plan were chosen by their spectra; False if nobody can tell."""
+    """Return whether the units of a plan were chosen by their spectra; False if nobody can tell.
+
+    Those of a continuation, which has a seed, never are.
+    """
     try:
-        return PlanSettings.of(plan).search.voices.fit_spectra
+        settings = PlanSettings.of(plan)
     except PlanError:
         return False
+    return settings.seed is None and settings.search.voices.fit_spectra
 
 
 PLAIN_NAMES = (

@@ -151,6 +151,8 @@ def test_plans_that_cannot_be_chosen_again_say_so(plans, corpus):
     assert "chosen together" in why_never_again(replace(plan, settings=settings))
     broken = replace(plan, settings={**plan.settings, "voices": 7})
     assert "chosen together" in why_never_again(broken)
+    continued = replace(plan, spectra=None, settings={**plan.settings, "seed": "seed.wav"})
+    assert "chosen together" in why_never_again(continued)
     with pytest.raises(PlanError, match="does not hold what its voices were fitted to"):
         reselect_voices(
             replace(plan, spectra=None),
