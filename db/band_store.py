@@ -7,6 +7,7 @@ A folder holds index.json, which is replaced as a whole, and the file of rows th
 Sources are known by the hash of their content. `db.band_writer` writes.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -24,6 +25,7 @@ FOLDER = "bands"  # in a database
 INDEX = "index.json"
 FORMAT: Final = "demiurge-bands"
 VERSION: Final = 1
+ROWS_NAME = r"^rows-\d{5,9}\.f16$"
 MAX_BYTES = 1 << 28  # of an index
 REMEDY = "remove it"
 ATTEMPTS = 3  # to read an index and its rows while another process replaces them
@@ -60,7 +62,7 @@ class BandIndex(Struct, forbid_unknown_fields=True):
     version: Literal[1]
     measured: dict[str, int | float | str]
     n_columns: Annotated[int, Meta(ge=1, le=1 << 16)]
-    rows: Annotated[str, Meta(pattern=r"^rows-\d{5,9}\.f16$")]
+    rows: Annotated[str, Meta(pattern=ROWS_NAME)]
     n_rows: Count
     spans: dict[str, Span]
 
@@ -168,6 +170,11 @@ def read_index(folder: Path) -> BandIndex:
     return read_document(
         folder / INDEX, BandIndex, error=DatabaseError, remedy=REMEDY, max_bytes=MAX_BYTES
     )
+
+
+def rows_files(folder: Path) -> list[Path]:
+    """Return the files of rows in a folder, of this index and of others."""
+    return [path for path in folder.glob("rows-*.f16") if re.match(ROWS_NAME, path.name)]
 
 
 def map_rows(folder: Path, index: BandIndex) -> np.ndarray:

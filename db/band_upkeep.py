@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from db.band_store import FOLDER, read_index
+from db.band_store import FOLDER, read_index, rows_files
 from db.band_writer import writing
 from db.database import Database
-from db.keep_bands import open_store
+from db.keep_bands import dependencies, open_store
 from files.errors import DatabaseError
 
 
@@ -20,19 +20,21 @@ class KeptBands(NamedTuple):
 
 def kept_bands(database: Database) -> KeptBands:
     """Return what is kept in a database's folder; the rows are not read."""
-    folder = database.path / FOLDER
+    nothing = KeptBands(0, 0, bytes_of_bands(database.path))
     try:
-        index = read_index(folder)
+        index = read_index(database.path / FOLDER)
     except DatabaseError:  # missing, or damaged, which is told where it matters
-        return KeptBands(0, 0, bytes_of_bands(database.path))
+        return nothing
+    if index.measured != dependencies(database.settings):  # they would be measured again
+        return nothing
     contents = {source.content_hash for source in database.sources}
     n_kept = len(contents & index.spans.keys())
-    return KeptBands(n_kept, index.n_columns - 1, bytes_of_bands(database.path))
+    return nothing._replace(sources=n_kept, bands=index.n_columns - 1)
 
 
 def bytes_of_bands(path: Path) -> int:
     """Return the size of all kept rows in the folder of a database."""
-    return sum(file.stat().st_size for file in (path / FOLDER).glob("rows-*.f16"))
+    return sum(file.stat().st_size for file in rows_files(path / FOLDER))
 
 
 def verify_bands(path: Path, *, repair: bool) -> list[tuple[str, str]]:

@@ -14,14 +14,22 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 
-from db.band_store import FORMAT, INDEX, VERSION, BandIndex, BandStore, Span, checksum
+from db.band_store import (
+    FORMAT,
+    INDEX,
+    VERSION,
+    BandIndex,
+    BandStore,
+    Span,
+    checksum,
+    rows_files,
+)
 from files.atomic import replacing, writing_errors
 from files.errors import DatabaseError
 from files.lock import locked
 
 LOCK = "writer.lock"
 MOST_STALE = 0.2  # share of the rows that may belong to sources that are gone
-
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +80,7 @@ class BandWriter:
 
     def _begin_file(self) -> None:
         folder = self._store.folder
-        numbers = [int(path.stem[5:]) for path in folder.glob("rows-*.f16")]
+        numbers = [int(path.stem[5:]) for path in rows_files(folder)]
         self._path = folder / f"rows-{max(numbers, default=-1) + 1:05d}.f16"
         self._file = open(self._path, "xb")  # noqa: SIM115  closed by close()
         self._spans = {}
@@ -108,7 +116,7 @@ class BandWriter:
         )
         with replacing(store.folder / INDEX) as temporary:
             temporary.write_bytes(msgspec.json.encode(index))
-        for path in store.folder.glob("rows-*.f16"):
+        for path in rows_files(store.folder):
             if path != self._path:
                 with suppress(OSError):  # Windows keeps what is mapped
                     path.unlink()

@@ -51,6 +51,10 @@ class Bands:
         self._first = np.array([span.first for span in spans], np.int64)  # frame of each source
         self._scale = np.ldexp(np.float32(1), [span.exponent for span in spans])
 
+    def __len__(self) -> int:
+        """Number of units."""
+        return len(self._units)
+
     @cached_property
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         """First frame of each unit, and the frame after its last, int64, (n_units,)."""
@@ -82,12 +86,6 @@ class Bands:
             return f0
         parts = zip(np.split(f0, starts[1:]), np.split(weights, starts[1:]), strict=True)
         return np.array([_median_pitch(*part) for part in parts], np.float32)
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Yield the `rows` of all units in their order, some thousands at a time."""
-        positions = np.arange(len(self._units))
-        for part in self._parts(positions):
-            yield self._rows(positions[part])
 
     def _parts(self, positions: np.ndarray) -> Iterator[slice]:
         """Yield the parts of positions whose frames are some `BLOCK_FRAMES`."""

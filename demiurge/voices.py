@@ -87,7 +87,7 @@ def voice_mosaics(
     search = settings.search
     bands = Bands(database, progress=progress)
     target = kept_target(keep_target(target, sequence.step_samples), len(bands.centres))
-    semitones = find_semitones(search, bands, target, len(database.units))
+    semitones = find_semitones(search, bands, target)
     units = open_voice_units(database, bands, semitones, search, sequence.step_samples, progress)
     found = units.search(target, sequence, search, progress=progress)
     settings = replace(settings, **units.recorded)

@@ -45,7 +45,7 @@ def _measure(database: Database, target: Path, repeats: int) -> Result:
     wanted = VoiceTarget(rows[:TARGET_STEPS], f0[:TARGET_STEPS])
     step_samples = np.full(len(sequence), SETTINGS.hop_length)
     index = UnitIndex(Space(database), min_samples=SETTINGS.hop_length)
-    spectra = UnitSpectra(Bands(database), len(database.units))
+    spectra = UnitSpectra(Bands(database))
     options = PathOptions(k=min(K, len(index)))
 
     def ours() -> None:

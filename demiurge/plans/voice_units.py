@@ -122,13 +122,11 @@ def open_voice_units(
     # units are not searched for by descriptors, so an index with cells would never be used
     index = replace(search, kind="flat").index(shifted, step_samples, progress)
     smooth = search.voices.follow == "timbre"
-    spectra = UnitSpectra(bands, len(database.units), semitones, smooth=smooth)
+    spectra = UnitSpectra(bands, semitones, smooth=smooth)
     return VoiceUnits(database, index, spectra, semitones, search.filters)
 
 
-def find_semitones(
-    search: SearchSettings, bands: Bands, target: VoiceTarget, n_units: int
-) -> tuple[int, ...]:
+def find_semitones(search: SearchSettings, bands: Bands, target: VoiceTarget) -> tuple[int, ...]:
     """Return the transpositions to choose from; "auto" is as far as the target's pitches need.
 
     Raises
@@ -142,7 +140,7 @@ def find_semitones(
             f"transpose={most} needs the package python-stretch; {install_command('stretch')}"
         )
     if most == AUTO:
-        most = choose_transpose(target.f0, bands.f0(np.arange(n_units)))
+        most = choose_transpose(target.f0, bands.f0(np.arange(len(bands))))
     return copies_of(int(most))
 
 

@@ -71,7 +71,7 @@ class Indexes:
             bands = self._bands or Bands(database, progress=self._progress)
             self._bands = bands
             target = kept_target(kept, len(bands.centres))
-            semitones = find_semitones(search, bands, target, len(database.units))
+            semitones = find_semitones(search, bands, target)
             longest = int(kept.n_samples.max())
             return self._keep(
                 _key(search, semitones, search.voices.follow, longest),

@@ -37,19 +37,18 @@ class UnitSpectra:
     def __init__(
         self,
         bands: Bands,
-        n_units: int,
         semitones: tuple[int, ...] = (0,),
         *,
         smooth: bool = False,
     ) -> None:
-        """Take the bands of a database of `n_units`, and the transpositions of its copies.
+        """Take the bands of a database, and the transpositions of its copies.
 
         If they are to be `smooth`, they say nothing of single partials.
         """
         self._bands = bands
         self._smoothing = smoothing(bands.centres) if smooth else None
         self._semitones = semitones
-        self.n_units = n_units
+        self.n_units = len(bands)
         self.n_bands = len(bands.centres)
 
     @property

@@ -56,7 +56,7 @@ def spectra(samples: np.ndarray, settings: DescriptorSettings = SETTINGS) -> np.
 
 
 def all_rows(bands: Bands) -> np.ndarray:
-    return np.concatenate(list(bands.blocks()))
+    return bands.rows(np.arange(len(bands)))
 
 
 def read(path) -> np.ndarray:
@@ -97,7 +97,7 @@ def test_rows_are_the_magnitudes_in_bands(build, corpus, centre):
         np.testing.assert_allclose(found, expected, rtol=2 * HALF, atol=1e-4)
 
 
-def test_rows_of_units_in_any_order_are_those_of_the_blocks(build):
+def test_rows_of_units_are_in_the_order_asked_for(build):
     database = build()
     bands = Bands(database)
     positions = np.random.default_rng(0).permutation(len(database.units))
@@ -289,10 +289,21 @@ def test_other_settings_of_the_bands_measure_them_again(build, monkeypatch):
     database = build()
     Bands(database)
     monkeypatch.setattr(db.keep_bands, "BAND_FORMULA", "other bands")
+    assert kept_bands(database).sources == 0
     done = []
     Bands(database, progress=lambda *facts: done.append(facts))
     assert len(done) == 4
     assert len(files(database.path)) == 1
+
+
+def test_files_of_other_names_are_left_alone(build):
+    database = build()
+    (database.path / "bands").mkdir()
+    other = database.path / "bands" / "rows-mine.f16"
+    other.write_bytes(b"mine")
+    Bands(database)
+    assert other.read_bytes() == b"mine"
+    assert [path.name for path in files(database.path)] == ["rows-00000.f16", "rows-mine.f16"]
 
 
 def test_stale_rows_are_dropped_when_they_are_more_than_a_fifth(build, corpus, tabla):

@@ -72,5 +72,5 @@ def units_of(plan: Plan, database: Database) -> VoiceUnits:
     search = PlanSettings.of(plan).search
     bands = Bands(database)
     target = kept_target(plan.spectra, len(bands.centres))
-    semitones = find_semitones(search, bands, target, len(database.units))
+    semitones = find_semitones(search, bands, target)
     return open_voice_units(database, bands, semitones, search, plan.spectra.n_samples)

@@ -70,7 +70,7 @@ def bands(database) -> Bands:
 
 @pytest.fixture(scope="session")
 def spectra(bands, database) -> UnitSpectra:
-    return UnitSpectra(bands, len(database.units))
+    return UnitSpectra(bands)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ def index(database) -> UnitIndex:
 def copies(bands, database) -> tuple[Database, UnitSpectra]:
     """The database as it is, a tone up, and a fifth down; and its spectra."""
     shifts = (0, 2, -7)
-    return at_transpositions(database, shifts), UnitSpectra(bands, len(database.units), shifts)
+    return at_transpositions(database, shifts), UnitSpectra(bands, shifts)
 
 
 def target_of(samples: np.ndarray, database: Database) -> VoiceTarget:

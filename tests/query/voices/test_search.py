@@ -206,7 +206,7 @@ def test_joins_are_those_of_what_is_played(index, spectra, loop_and_choir):
 def test_longer_units_may_be_voices(build, sounds, kind):
     names = ("loop_amen", "tabla_ghe3", "ambi_choir", "perc_bell")
     database = build(*names, units=kind)
-    spectra = UnitSpectra(Bands(database), len(database.units))
+    spectra = UnitSpectra(Bands(database))
     index = UnitIndex(Space(database))
     units = np.flatnonzero(database.units.samples_left >= 3000)[:6]
     target = VoiceTarget(spectra.rows(units), spectra.f0(units))
@@ -251,7 +251,7 @@ def test_steps_longer_than_all_sources_raise(index, spectra, loop_and_choir):
 
 def test_contradictory_rules_raise(build, loop_and_choir):
     database = build("loop_amen")
-    spectra = UnitSpectra(Bands(database), len(database.units))
+    spectra = UnitSpectra(Bands(database))
     filters = Filters(where=(parse_condition("start_s<=0.1"),))
     index = UnitIndex(Space(database), filters=filters)
     with pytest.raises(ParameterError, match=r"step 5: min_reuse=9 s leaves none of 5 candidates"):
@@ -260,7 +260,7 @@ def test_contradictory_rules_raise(build, loop_and_choir):
 
 def test_a_corpus_of_one_unit_is_played_by_one_voice(build, loop_and_choir):
     database = build("loop_amen")
-    spectra = UnitSpectra(Bands(database), len(database.units))
+    spectra = UnitSpectra(Bands(database))
     filters = Filters(where=(parse_condition("start_s<=0"),))
     index = UnitIndex(Space(database), filters=filters)
     (voice,) = search(index, spectra, loop_and_choir).run(1)
