@@ -27,18 +27,10 @@ from query.voices.target import VoiceTarget, target_of_frames
 
 @dataclass(frozen=True)
 class VoiceMosaic:
-    """A plan of voices, and the paths that it was made from.
-
-    Attributes
-    ----------
-    voices : list of VoicePath
-    transpose : int
-        How far units could be transposed, in semitones.
-    """
+    """A plan of voices, and the paths that it was made from."""
 
     plan: Plan
     voices: list[VoicePath]
-    transpose: int
 
 
 def describe_target(
@@ -94,4 +86,4 @@ def voice_mosaics(
     for number, voices in enumerate(found, start=1):
         of_variation = replace(settings, search=replace(search, variations=number))
         plan = make_plan_of_voices(voices, units, target, sequence.descriptors, of_variation)
-        yield VoiceMosaic(plan, voices, units.most)
+        yield VoiceMosaic(plan, voices)

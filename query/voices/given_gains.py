@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from query.rules import REST
 from query.voices.fit import joint_gains
 from query.voices.search import LAST_GAIN_ROUNDS, VoicePath
 from query.voices.spectra import UnitSpectra
@@ -29,8 +28,7 @@ def fit_to_given(
     if not len(steps):
         return list(voices)
     positions = np.stack([voice.path.positions[steps] for voice in voices], axis=1)
-    rows = spectra.rows(np.maximum(positions, 0).ravel()).reshape(*positions.shape, -1)
-    rows[positions == REST] = 0
+    rows = spectra.played(positions)
     wanted = spectra.smoothed(target.spectra[steps])
     gains = np.stack([voice.gains[steps] for voice in voices], axis=1)
     places = [(steps.searchsorted(step), voice) for voice, step in given]

@@ -186,7 +186,7 @@ class VoiceSearch:
             positions = np.where(candidates.rests, REST, candidates.matches.positions[:, 0])
             positions[list(candidates.locked)] = list(candidates.locked.values())
         voices.positions[voice : voice + 1] = [positions]
-        voices.rows[voice : voice + 1] = [self._rows_of(positions)]
+        voices.rows[voice : voice + 1] = [self._spectra.played(positions)]
         voices.gains = self._fit_gains(voices, GAIN_ROUNDS)
 
     def _find_path(self, candidates: VoiceCandidates) -> UnitPath:
@@ -202,12 +202,6 @@ class VoiceSearch:
         )
         found = PathSearch(candidates, rules, progress=no_progress).run()
         return describe_path(candidates, rules, *found)
-
-    def _rows_of(self, positions: np.ndarray) -> np.ndarray:
-        """Return the spectra of what a voice plays, float32, (steps, bands); 0 at rests."""
-        rows = self._spectra.rows(np.maximum(positions, 0))
-        rows[positions == REST] = 0
-        return rows
 
     def _sum(self, voices: _Voices, kept: list[int]) -> np.ndarray:
         """Return the sum of some voices, float32, (steps, bands)."""

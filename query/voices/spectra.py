@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from db.bands import Bands
+from query.rules import REST
 from query.voices.fit import FLOOR, weights_of
 
 SEMITONES = 12  # in an octave
@@ -66,6 +67,12 @@ class UnitSpectra:
                 of_copy = copies == copy
                 rows[of_copy] = rows[of_copy] @ self._warps[copy]
         return self.smoothed(rows)
+
+    def played(self, positions: np.ndarray) -> np.ndarray:
+        """Return the `rows` of positions of any shape, 0 at `REST`, float32, (..., n_bands)."""
+        rows = self.rows(np.maximum(positions, 0).ravel()).reshape(*positions.shape, self.n_bands)
+        rows[positions == REST] = 0
+        return rows
 
     def smoothed(self, rows: np.ndarray) -> np.ndarray:
         """Return spectra, smooth if those of the units are, (n, n_bands)."""

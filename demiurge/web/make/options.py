@@ -5,8 +5,7 @@ from typing import Any, Self
 
 from demiurge.web.make.jobs import MOST_VARIATIONS
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
-from playback.steps import MOST_VOICES
-from query.names import CONTINUITY, MOST_TRANSPOSE, NOVELTY
+from query.names import CONTINUITY, MOST_TRANSPOSE, MOST_VOICES, NOVELTY
 
 MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic still have different paths
 BOUNDS = {

@@ -19,7 +19,7 @@ from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
 from demiurge.web.pages import page
 from demiurge.web.requests import takes_json
 from demiurge.web.workspace import Workspace
-from playback.steps import MOST_VOICES
+from query.names import MOST_VOICES
 
 LIMITS = UploadLimits()
 ADVICE = (
