@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Sequence
 
+import xxhash
+
 from db.band_filters import FORMULA as BAND_FORMULA
 from db.band_filters import band_centres
 from db.band_store import FOLDER, BandStore
@@ -62,7 +64,9 @@ def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandS
 
 def open_store(database: Database, *, in_cache: bool = False) -> BandStore:
     """Return what is kept in a database's folder, or in the user's cache folder."""
-    folder = cache_folder(FOLDER) / database.id if in_cache else database.path / FOLDER
+    folder = database.path / FOLDER
+    if in_cache:  # an id may be any text, also a path
+        folder = cache_folder(FOLDER) / xxhash.xxh3_128_hexdigest(database.id.encode())
     settings = database.settings
     live = {source.content_hash: _count_frames(source, settings) for source in database.sources}
     n_bands = len(band_centres(settings.sample_rate, settings.n_fft))

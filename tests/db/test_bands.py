@@ -349,13 +349,18 @@ def test_verify_checks_bands(build):
     assert (all_rows(Bands(database)) == whole).all()
 
 
-def test_a_folder_that_cannot_be_written_uses_the_cache(build, monkeypatch):
+@pytest.mark.parametrize("database_id", [None, "../../outside", "/tmp/outside"])
+def test_a_folder_that_cannot_be_written_uses_the_cache(build, monkeypatch, database_id):
     database = build()
+    database.id = database_id or database.id
     monkeypatch.setattr(db.keep_bands, "may_write", lambda folder: False)
     monkeypatch.setenv("DEMIURGE_CACHE", str(database.path.parent / "cache"))
     whole = all_rows(Bands(database))
     assert not (database.path / "bands").exists()
-    assert (database.path.parent / "cache" / "bands" / database.id / "index.json").exists()
+    ((folder, _, _),) = [
+        found for found in os.walk(database.path.parent) if "index.json" in found[2]
+    ]
+    assert Path(folder).parent == database.path.parent / "cache" / "bands"
     done = []
     assert (all_rows(Bands(database, progress=lambda *facts: done.append(facts))) == whole).all()
     assert done == []
