@@ -12,6 +12,7 @@ LEAST_STEPS = 3  # of a pitch in the corpus: less may be an error
 OUT_OF_TUNE = 0.08  # relative divergence that a semitone counts for
 # factors on the divergence of spectra and on what a wrong pitch costs, by `VoiceOptions.follow`
 WEIGHTS = {"both": (1.0, 1.0), "pitch": (0.25, 4.0), "timbre": (1.0, 0.0)}
+MOST_OFF = 0.49  # semitones: so that a transposition, rounded, is the one that was searched at
 MOST_SEMITONES = 3.0  # that are counted: further away all pitches are as wrong
 
 
@@ -71,7 +72,7 @@ def tune(unit_f0: np.ndarray, target_f0: np.ndarray, starts: np.ndarray) -> np.n
     Returns
     -------
     ndarray, float64, shape (n,)
-        Within half a semitone; 0 for runs without a pitch, or with another one.
+        `MOST_OFF` at most; 0 for runs without a pitch, or with another one.
     """
     away = np.full(len(unit_f0), np.nan)
     both = (unit_f0 > 0) & (target_f0 > 0)
@@ -79,6 +80,6 @@ def tune(unit_f0: np.ndarray, target_f0: np.ndarray, starts: np.ndarray) -> np.n
     off = np.zeros(len(unit_f0))
     for first, stop in zip(starts, [*starts[1:], len(unit_f0)], strict=True):
         known = away[first:stop][~np.isnan(away[first:stop])]
-        if len(known) and abs(middle := float(np.median(known))) <= 0.5:
+        if len(known) and abs(middle := float(np.median(known))) <= MOST_OFF:
             off[first:stop] = middle
     return off

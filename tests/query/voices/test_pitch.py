@@ -81,6 +81,11 @@ def test_runs_are_tuned_as_a_whole_by_their_median():
     np.testing.assert_allclose(off, [0.3, 0.3, 0.3, 0, 0], atol=1e-6)  # 0.6 is another note
 
 
+@pytest.mark.parametrize("away", [0.494, 0.5, -0.496])
+def test_half_a_semitone_is_another_note(away):
+    assert tune(hz(60), hz(60 + away), np.array([0])).tolist() == [0]
+
+
 def test_runs_without_pitch_are_left_as_they_are():
     off = tune(np.array([0.0, 0.0, 440.0]), hz(60, 60, 60), np.array([0, 2]))
     assert off.tolist() == [0, 0, 0]
