@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from db.derived_rows import SEMITONES
 from query.names import MOST_TRANSPOSE
-from query.voices.spectra import SEMITONES
 
 COVERED = 95.0  # percentile of the target's steps whose pitch shall be reached
 LEAST_SHARE = 0.1  # of the target's steps that must have a pitch to say how far to transpose

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from db.bands import Bands
+from db.derived_rows import SEMITONES
 from query.rules import REST
 from query.voices.fit import FLOOR, weights_of
 
-SEMITONES = 12  # in an octave
 BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
 BLOCK_UNITS = 1 << 14
 GROUP = 16  # units whose scores are looked at together
