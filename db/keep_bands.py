@@ -17,12 +17,12 @@ from db.follow_pitch import FORMULA as PITCH_FORMULA
 from db.measure_bands import BandTask, measure_source
 from db.settings import DescriptorSettings
 from db.source import Source
+from db.source_files import check_are_there
 from files.cache import cache_folder, may_write
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
 
 FLUSH_SECONDS = 1.0
-NAMED = 5  # sources, in an error
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _measure(
     database: Database, sources: Sequence[Source], writer: BandWriter, progress: Progress
 ) -> None:
     """Measure sources and append them; what is done stays, whatever happens."""
-    _check_are_there(database, sources)
+    check_are_there(database.root, [source.path for source in sources])
     tasks = [
         BandTask(
             str(database.root / source.path),
@@ -125,14 +125,3 @@ def _measure(
     finally:
         results.close()
         writer.flush()
-
-
-def _check_are_there(database: Database, sources: Sequence[Source]) -> None:
-    missing = [source.path for source in sources if not (database.root / source.path).is_file()]
-    if missing:
-        named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
-        count = "1 source is" if len(missing) == 1 else f"{len(missing)} sources are"
-        raise DatabaseError(
-            f"{count} not in {database.root}: {named}; put back what is missing, name the folder"
-            " with --root, or build the database again with --prune"
-        )

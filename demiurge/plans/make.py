@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
+from db.source_files import check_are_there, first_few
 from demiurge.plans.placing import Placement
 from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
@@ -23,7 +24,6 @@ ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
 GAIN_DECIMALS = 2
 TRANSPOSE_DECIMALS = 2
-NAMED = 5  # sources, in an error
 
 
 def make_plan(
@@ -178,27 +178,14 @@ def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str
     DatabaseError
         If a source is missing, or has another length than when it was analysed.
     """
-    files = {path: database.root / path for path in sorted(used)}
-    if missing := [path for path, file in files.items() if not file.is_file()]:
-        raise DatabaseError(
-            f"{_count_sources(missing)} not in {database.root}: {_first_few(missing)}; put"
-            f" {'it' if len(missing) == 1 else 'them'} back, name the folder with --root, or build"
-            " the database again with --prune"
-        )
-    stamps = database.stamps(files)
-    sizes = {path: file.stat().st_size for path, file in files.items()}
+    paths = sorted(used)
+    check_are_there(database.root, paths)
+    stamps = database.stamps(paths)
+    sizes = {path: (database.root / path).stat().st_size for path in paths}
     if changed := [path for path, stamp in stamps.items() if sizes[path] != stamp["bytes"]]:
         verb = "has" if len(changed) == 1 else "have"
         raise DatabaseError(
             f"{len(changed)} source{'s' * (len(changed) > 1)} {verb} changed since the analysis:"
-            f" {_first_few(changed)}; run demiurge db build again"
+            f" {first_few(changed)}; run demiurge db build again"
         )
     return stamps
-
-
-def _count_sources(paths: list[str]) -> str:
-    return "1 source is" if len(paths) == 1 else f"{len(paths)} sources are"
-
-
-def _first_few(paths: list[str]) -> str:
-    return ", ".join(paths[:NAMED]) + (", …" if len(paths) > NAMED else "")

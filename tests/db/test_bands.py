@@ -390,7 +390,7 @@ def test_a_source_that_changed_or_is_missing_is_named(build, corpus, tabla):
     with pytest.raises(DatabaseError, match=r"a/x\.wav: has changed since the analysis; run demi"):
         Bands(database)
     (corpus / "short.flac").unlink()
-    with pytest.raises(DatabaseError, match=r"1 source is not in .*: short\.flac; put back what"):
+    with pytest.raises(DatabaseError, match=r"1 source is not in .*: short\.flac; put it back"):
         Bands(database)
 
 

@@ -67,7 +67,7 @@ def test_bands_of_a_source_that_is_gone_are_an_error_that_names_it(corpus, tmp_p
     result = CliRunner().invoke(main, [*line, "--descriptors", "bands"])
     assert result.exit_code == 1
     assert "1 source is not in" in result.output
-    assert "short.flac; put back what is missing" in result.output
+    assert "short.flac; put it back" in result.output
 
 
 pytestmark = pytest.mark.accounts

@@ -1,0 +1,26 @@
+"""Check that the files of sources are there."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from files.errors import DatabaseError
+
+NAMED = 5  # sources, in an error
+
+
+def check_are_there(root: Path, paths: Iterable[str]) -> None:
+    """Raise a DatabaseError that names the sources which are not in the corpus folder."""
+    missing = [path for path in paths if not (root / path).is_file()]
+    if not missing:
+        return
+    is_one = len(missing) == 1
+    count = "1 source is" if is_one else f"{len(missing)} sources are"
+    raise DatabaseError(
+        f"{count} not in {root}: {first_few(missing)}; put {'it' if is_one else 'them'} back, name"
+        " the folder with --root, or build the database again with --prune"
+    )
+
+
+def first_few(paths: Sequence[str]) -> str:
+    """Return some names for an error."""
+    return ", ".join(paths[:NAMED]) + (", …" if len(paths) > NAMED else "")
