@@ -87,10 +87,10 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
         If rows are damaged (`verify` names them), or the database cannot be opened for writing.
     """
     path = Path(path)
-    before = _row_bytes(path)
     with writing(path) as connection:
         settings = read_settings(connection, path)
         Writer(connection, path, settings).finish()  # cuts off rows that were never committed
+        before = _row_bytes(path)
         kinds = row_kinds(settings)
         total = sum(_count_sources(connection, kind) for kind in kinds)
         done = itertools.count(1)
