@@ -63,6 +63,8 @@ def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan
     voices = fit_to_given(voices, units.spectra, target, given)
     stretch = search.stretch == AUTO
     steps = _play(voices, units, target, sorted_steps, stretch=stretch)
+    if not steps:
+        raise PlanError("all voices would rest: the target is silent; make the plan of another")
     played = {step.source for step in plan.steps}
     check_sources(units.database, {step.source for step in steps} - played)
     settings = replace(settings, search=search, **units.recorded)

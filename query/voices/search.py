@@ -11,6 +11,7 @@ with the path search of one voice, so that each voice goes on in its sources.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,6 +28,7 @@ from query.voices.fit import divergences, joint_gains
 from query.voices.spectra import UnitSpectra
 from query.voices.target import SILENT, VoiceTarget
 
+_BLAS_LOCK = Lock()  # the limit is of the process: one search must not restore another's
 MOST_ROUNDS = 3
 LEAST_GAIN = 0.04  # by which a round must improve the fit for another one
 DEFAULT_K = 64  # candidates; with 32, voices change more often and fit less well
@@ -129,9 +131,10 @@ class VoiceSearch:
                 " shorter units"
             )
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")  # the work is shared out in larger pieces
     def run(self, n_voices: int) -> list[VoicePath]:
         """Return what each voice plays, unlike what earlier calls returned.
+
+        The work is shared out among threads in large pieces, so linear algebra gets one in each.
 
         Raises
         ------
@@ -145,6 +148,10 @@ class VoiceSearch:
                 f"voices={n_voices}: only {n_allowed} units may be played; ask for fewer voices,"
                 " or relax the filters"
             )
+        with _BLAS_LOCK, threadpool_limits(limits=1, user_api="blas"):
+            return self._run(n_voices)
+
+    def _run(self, n_voices: int) -> list[VoicePath]:
         voices = _Voices(np.empty((len(self._target), 0), np.float32))
         fit = np.inf
         total = MOST_ROUNDS * n_voices
