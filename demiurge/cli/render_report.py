@@ -37,6 +37,8 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
     )
     if result.settled:
         echo_line(f"  {result.settled.note}")
+    if not result.continuation and (note := voices_note(result.plan)):
+        echo_line(f"  {note}")
     if result.continuation:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
             echo_line(f"  {note}")
@@ -69,6 +71,15 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         **continuation_facts(result),
         **level_facts(result.summary),
     }
+
+
+def voices_note(plan: Plan) -> str:
+    """Return how many voices a mosaic has, and how far its units are transposed; "" if neither."""
+    most = round(max(abs(step.transpose) for step in plan.steps))
+    if plan.n_voices == 1 and not most:
+        return ""
+    transposed = f"; units are transposed by up to {counted(most, 'semitone')}" if most else ""
+    return f"{counted(plan.n_voices, 'voice')}{transposed}"
 
 
 def domain_facts(result: RenderResult) -> dict[str, Any]:

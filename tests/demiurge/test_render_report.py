@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from db.settings import FOR_CONTINUATIONS, DescriptorSettings
-from demiurge.cli.render_report import continuation_notes, stretch_range
+from demiurge.cli.render_report import continuation_notes, stretch_range, voices_note
 from demiurge.continuation import Continuation
 from demiurge.timing import Timing
 
@@ -57,3 +57,17 @@ def test_any_parts_of_beats_will_do(units):
 def test_stretch_range():
     plan = SimpleNamespace(steps=[SimpleNamespace(stretch=by) for by in (1.0, 0.8, 1.3)])
     assert stretch_range(plan) == (0.8, 1.3)
+
+
+@pytest.mark.parametrize(
+    ("n_voices", "transposed", "note"),
+    [
+        (1, (0.0, 0.0), ""),
+        (1, (0.0, -2.3), "1 voice; units are transposed by up to 2 semitones"),
+        (3, (0.0, 0.0), "3 voices"),
+        (3, (1.0, 0.2), "3 voices; units are transposed by up to 1 semitone"),
+    ],
+)
+def test_voices_and_transpositions_are_told(n_voices, transposed, note):
+    steps = [SimpleNamespace(transpose=by) for by in transposed]
+    assert voices_note(SimpleNamespace(steps=steps, n_voices=n_voices)) == note
