@@ -24,7 +24,7 @@ from query.path import UnitPath, describe_path
 from query.rules import REST, Rules
 from query.search import PathSearch
 from query.voices.candidates import Others, VoiceCandidates
-from query.voices.fit import divergences, joint_gains
+from query.voices.fit import HIGHEST_GAIN, divergences, joint_gains, level_factors
 from query.voices.spectra import UnitSpectra
 from query.voices.target import SILENT, VoiceTarget
 
@@ -34,7 +34,7 @@ LEAST_GAIN = 0.04  # by which a round must improve the fit for another one
 DEFAULT_K = 64  # candidates; with 32, voices change more often and fit less well
 GAIN_ROUNDS = 10  # after each voice
 LAST_GAIN_ROUNDS = 30
-UNHEARD = 1e-3  # of the sum of a step: a voice that gives less rests
+UNHEARD = 1e-2  # of the sum of a step: a voice that gives less rests
 LEAST_FACTOR = 1e-3  # from which multiplicative updates can still rise
 BLOCK_STEPS = 64
 
@@ -164,7 +164,7 @@ class VoiceSearch:
             if number and fit > (1 - LEAST_GAIN) * fit_before:
                 break
         self._progress(total, total, "fitting voices")
-        gains = self._fit_gains(voices, LAST_GAIN_ROUNDS).T
+        gains = self._at_level(voices, self._fit_gains(voices, LAST_GAIN_ROUNDS)).T
         self._earlier += [path.positions for path in voices.paths]
         each = zip(voices.paths, voices.rows, gains, strict=True)
         return [self._silence(*of_voice) for of_voice in each]
@@ -231,6 +231,15 @@ class VoiceSearch:
             rows = np.stack([of_voice[block] for of_voice in voices.rows], axis=1)
             fitted[block] = joint_gains(rows, spectra[block], known[block], rounds=rounds)
         return fitted
+
+    def _at_level(self, voices: _Voices, gains: np.ndarray) -> np.ndarray:
+        """Return gains by which the voices together have the level of the target."""
+        factors = np.empty(len(gains), np.float32)
+        for start in range(0, len(gains), BLOCK_STEPS):
+            block = slice(start, start + BLOCK_STEPS)
+            rows = np.stack([of_voice[block] for of_voice in voices.rows], axis=1)
+            factors[block] = level_factors(rows, self._target.spectra[block], gains[block])
+        return np.minimum(gains * factors[:, None], HIGHEST_GAIN)
 
     def _divergence(self, voices: _Voices) -> float:
         every = list(range(len(voices.rows)))
