@@ -48,7 +48,7 @@ def describe_target(
     if Path(path).suffix.lower() == ".json":
         raise ParameterError(
             f"{path}: a forecast has no spectra for voices to be fitted to; give an audio file, or"
-            " one voice without transposition"
+            " leave --voices, --transpose and --follow out"
         )
     settings = database.settings
     spectra, f0 = describe_bands(path, settings)

@@ -100,6 +100,14 @@ def test_json_counts_the_steps_of_all_voices(folder, tmp_path):
     assert all(abs(step.transpose) <= 2.5 for step in plan.steps)
 
 
+@pytest.mark.parametrize("shift", ["AUTO", "2.5", "-1", "13", "", "9" * 5000])
+def test_transpositions_are_whole_semitones_or_auto(folder, tmp_path, shift):
+    options = ["mosaic", folder / "tune.wav", folder / "db", "-o", tmp_path / "o.wav"]
+    refused = CliRunner().invoke(main, [*map(str, options), f"--transpose={shift}"])
+    assert refused.exit_code == 2
+    assert "must be 0 to 12 semitones, or auto" in refused.output
+
+
 def test_units_are_transposed_to_the_tune(folder, tmp_path):
     out = tmp_path / "out.wav"
     mosaic(folder, "tune", out, "--transpose", "auto")

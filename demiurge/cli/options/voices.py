@@ -22,7 +22,9 @@ class Semitones(click.ParamType):
     ) -> int | str:
         if value == AUTO:
             return AUTO
-        return int(click.IntRange(0, MOST_TRANSPOSE)(value, param, ctx))
+        if str(value) in map(str, range(MOST_TRANSPOSE + 1)):
+            return int(value)
+        self.fail(f"{value!r} must be 0 to {MOST_TRANSPOSE} semitones, or {AUTO}", param, ctx)
 
 
 CONTINUATION_VOICES = voice_option(
