@@ -186,7 +186,10 @@ class VoiceSearch:
         )
         voices.pools[voice : voice + 1] = [candidates.pool]
         if follow_rules:
-            path = self._find_path(candidates)
+            try:
+                path = self._find_path(candidates)
+            except ParameterError as error:  # the rules leave nothing
+                raise ParameterError(f"voice {voice}: {error}") from error
             voices.paths[voice : voice + 1] = [path]
             positions = path.positions
         else:
