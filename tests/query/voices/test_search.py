@@ -254,7 +254,8 @@ def test_contradictory_rules_raise(build, loop_and_choir):
     spectra = UnitSpectra(Bands(database))
     filters = Filters(where=(parse_condition("start_s<=0.1"),))
     index = UnitIndex(Space(database), filters=filters)
-    with pytest.raises(ParameterError, match=r"voice 0: step 5: min_reuse=9 s leaves none of 5 candidates"):
+    message = "voice 0: step 5: min_reuse=9 s leaves none of 5 candidates"
+    with pytest.raises(ParameterError, match=message):
         search(index, spectra, loop_and_choir, min_reuse=9.0).run(2)
 
 
