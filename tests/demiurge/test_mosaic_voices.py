@@ -100,14 +100,6 @@ def test_json_counts_the_steps_of_all_voices(folder, tmp_path):
     assert all(abs(step.transpose) <= 2.5 for step in plan.steps)
 
 
-@pytest.mark.parametrize("shift", ["AUTO", "2.5", "-1", "13", "", "9" * 5000])
-def test_transpositions_are_whole_semitones_or_auto(folder, tmp_path, shift):
-    options = ["mosaic", folder / "tune.wav", folder / "db", "-o", tmp_path / "o.wav"]
-    refused = CliRunner().invoke(main, [*map(str, options), f"--transpose={shift}"])
-    assert refused.exit_code == 2
-    assert "must be 0 to 12 semitones, or auto" in refused.output
-
-
 def test_units_are_transposed_to_the_tune(folder, tmp_path):
     out = tmp_path / "out.wav"
     mosaic(folder, "tune", out, "--transpose", "auto")
@@ -186,18 +178,10 @@ def test_numbers_of_voices_out_of_range_are_refused(folder, tmp_path, voices):
     assert f"{voices} is not in the range 1<=x<=16" in text
 
 
-@pytest.mark.parametrize(
-    ("semitones", "message"),
-    [
-        ("13", "13 is not in the range 0<=x<=12"),
-        ("-1", "-1 is not in the range 0<=x<=12"),
-        ("far", "'far' is not a valid integer"),
-        ("1.5", "'1.5' is not a valid integer"),
-    ],
-)
-def test_transpositions_out_of_range_are_refused(folder, tmp_path, semitones, message):
-    text = mosaic(folder, "chord", tmp_path / "o.wav", "--transpose", semitones, expect=2)
-    assert message in text
+@pytest.mark.parametrize("semitones", ["13", "-1", "far", "1.5", "AUTO", "", "9" * 5000])
+def test_transpositions_are_whole_semitones_or_auto(folder, tmp_path, semitones):
+    text = mosaic(folder, "chord", tmp_path / "o.wav", f"--transpose={semitones}", expect=2)
+    assert f"'{semitones}' must be 0 to 12 semitones, or auto" in text
 
 
 @pytest.mark.parametrize("semitones", ["2", "auto"])
