@@ -132,6 +132,26 @@ class TruePeakMeter:
         return peak
 
 
+def k_weighted_bins(sample_rate: int, n_samples: int) -> np.ndarray:
+    """Return what each bin of |FFT|² counts in a K-weighted mean square, but for a factor.
+
+    float64, shape (1 + n_samples // 2,): the power response of the weighting, twice for each bin
+    that stands for its mirror image as well.
+    """
+    from scipy.signal import freqz  # takes a second to import
+
+    sides = np.full(1 + n_samples // 2, 2.0)
+    sides[0] = 1.0
+    if n_samples % 2 == 0:
+        sides[-1] = 1.0
+    angles = 2 * np.pi * np.arange(len(sides)) / n_samples
+    gain = np.ones(len(sides))
+    for section in k_weighting(sample_rate):
+        _, response = freqz(section[:3], section[3:], worN=angles)
+        gain *= np.abs(response) ** 2
+    return sides * gain
+
+
 def k_weighting(sample_rate: int) -> np.ndarray:
     """Return the head shelf and the low cut as second-order sections, shape (2, 6).
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from audio.loudness import k_weighting
+from audio.loudness import k_weighted_bins
 
 FLOOR = -120.0  # LUFS, of silence
 BATCH_SAMPLES = 1 << 18  # transformed at a time
@@ -52,15 +52,4 @@ def _alike(spans: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 @lru_cache(maxsize=64)
 def _weights(sample_rate: int, n_samples: int) -> np.ndarray:
     """Return what each bin of |FFT|² counts in the mean square; shape (1 + n_samples // 2,)."""
-    from scipy.signal import freqz  # takes a second to import
-
-    sides = np.full(1 + n_samples // 2, 2.0)  # each bin stands for itself and its mirror image
-    sides[0] = 1.0
-    if n_samples % 2 == 0:
-        sides[-1] = 1.0
-    angles = 2 * np.pi * np.arange(len(sides)) / n_samples
-    gain = np.ones(len(sides))
-    for section in k_weighting(sample_rate):
-        _, response = freqz(section[:3], section[3:], worN=angles)
-        gain *= np.abs(response) ** 2
-    return sides * gain / n_samples**2
+    return k_weighted_bins(sample_rate, n_samples) / n_samples**2

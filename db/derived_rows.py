@@ -81,10 +81,7 @@ class TransposedRows:
     def take(self, ids: np.ndarray) -> np.ndarray:
         rows = self._stored.take(ids)
         semitones = self._semitones[np.searchsorted(self._first_ids, ids, side="right") - 1]
-        for shift in np.unique(semitones[semitones != 0]).tolist():
-            shifted = semitones == shift
-            rows[shifted] = transpose_rows(rows[shifted], shift, self._settings)
-        return rows
+        return _transpose_each(rows, semitones, self._settings)
 
 
 class RowsOfCopies:
@@ -124,12 +121,18 @@ class RowsOfCopies:
 
     def take(self, ids: np.ndarray) -> np.ndarray:
         copies, stored = np.divmod(ids, self._period)
-        rows = self._stored.take(stored)
-        for copy in np.unique(copies).tolist():
-            if self._semitones[copy]:
-                of_copy = copies == copy
-                rows[of_copy] = transpose_rows(rows[of_copy], self._semitones[copy], self._settings)
-        return rows
+        semitones = np.array(self._semitones)[copies]
+        return _transpose_each(self._stored.take(stored), semitones, self._settings)
+
+
+def _transpose_each(
+    rows: np.ndarray, semitones: np.ndarray, settings: DescriptorSettings
+) -> np.ndarray:
+    """Transpose each row by its own semitones, int64, (n,), in place; return the rows."""
+    for shift in np.unique(semitones[semitones != 0]).tolist():
+        shifted = semitones == shift
+        rows[shifted] = transpose_rows(rows[shifted], shift, settings)
+    return rows
 
 
 def transpose_rows(rows: np.ndarray, semitones: int, settings: DescriptorSettings) -> np.ndarray:

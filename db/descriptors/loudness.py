@@ -11,9 +11,8 @@ measures -3.01 LUFS.
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import freqz
 
-from audio.loudness import k_weighting
+from audio.loudness import k_weighted_bins
 from db.descriptors.descriptor import Descriptor
 from db.descriptors.frames import Frames, hann
 
@@ -33,17 +32,8 @@ def _weights(sample_rate: int, n_fft: int) -> np.ndarray:
 
     By Parseval's theorem, the weighted sum is the frame's K-weighted mean square.
     """
-    sides = np.full(1 + n_fft // 2, 2.0)  # each bin stands for itself and its mirror image
-    sides[0] = 1.0
-    if n_fft % 2 == 0:
-        sides[-1] = 1.0
-    angles = 2 * np.pi * np.arange(len(sides)) / n_fft
-    gain = np.ones(len(sides))
-    for section in k_weighting(sample_rate):
-        _, response = freqz(section[:3], section[3:], worN=angles)
-        gain *= np.abs(response) ** 2
     window_energy = n_fft * (hann(n_fft).astype(np.float64) ** 2).sum()
-    return (sides * gain / window_energy).astype(np.float32)
+    return (k_weighted_bins(sample_rate, n_fft) / window_energy).astype(np.float32)
 
 
 DESCRIPTOR = Descriptor(measure=_measure)
