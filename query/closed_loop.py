@@ -227,11 +227,8 @@ class ClosedLoop:
 
     def _plain_joins(self, positions: np.ndarray) -> np.ndarray:
         """Return the join cost of each unit and the one before it, as if both were whole."""
-        joins = np.zeros(len(positions), np.float32)
-        lengths = self._space.database.units.n_samples[np.maximum(positions[:-1], 0)]
-        to_each = self._space.joins.to_each
-        joins[1:] = to_each(positions[:-1], lengths, positions[1:, None])[:, 0]
-        return joins
+        lengths = self._space.database.units.n_samples[np.maximum(positions, 0)]
+        return self._space.joins.along(positions, lengths)
 
     def _score_again(self, path: np.ndarray) -> np.ndarray:
         """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""

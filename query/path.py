@@ -175,8 +175,7 @@ def describe_path(
     n_samples = candidates.n_samples
     if candidates.whole_units:
         n_samples = np.where(positions == REST, n_samples, candidates.units.n_samples[positions])
-    joins = np.zeros(len(positions), np.float32)
-    joins[1:] = space.joins.to_each(positions[:-1], n_samples[:-1], positions[1:, None])[:, 0]
+    joins = space.joins.along(positions, n_samples)
     return UnitPath(
         positions,
         candidates.steps,

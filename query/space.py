@@ -218,6 +218,18 @@ class JoinCosts:
         (_, a), (_, b) = (self.unit_vectors(positions) for positions in pairs)
         return float(self.pairwise(a, b).mean())
 
+    def along(self, positions: np.ndarray, n_samples: np.ndarray) -> np.ndarray:
+        """Return the join cost of each unit of a path from the one before, float32, (n,).
+
+        Parameters
+        ----------
+        positions, n_samples : ndarray, int64, shape (n,)
+            Units, or -1 for a rest, and how long each is played; `n_samples[-1]` does not count.
+        """
+        costs = np.zeros(len(positions), np.float32)
+        costs[1:] = self.to_each(positions[:-1], n_samples[:-1], positions[1:, None])[:, 0]
+        return costs
+
     def to_each(self, before: np.ndarray, n_samples: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Return the join cost of each of `after`, once `before` was played for `n_samples`.
 

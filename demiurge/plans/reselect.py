@@ -211,10 +211,7 @@ def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:
 
 def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPath:
     """Return the path with steps of the given lengths, and its join costs at these lengths."""
-    joins = path.joins.copy()
-    after = path.positions[1:, None]
-    joins[1:] = space.joins.to_each(path.positions[:-1], n_samples[:-1], after)[:, 0]
-    return replace(path, n_samples=n_samples, joins=joins)
+    return replace(path, n_samples=n_samples, joins=space.joins.along(path.positions, n_samples))
 
 
 def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> tuple[Step, ...]:

@@ -72,7 +72,7 @@ class VoiceCandidates(Candidates):
         self._spectra = spectra
         self._target = target
         self._others = others
-        self._weights = WEIGHTS[follow]
+        self._follow = follow
         self._known_pool = pool
         self._step_samples = step_samples
         self._locked_steps = locked or {}
@@ -147,11 +147,7 @@ class VoiceCandidates(Candidates):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(fit_block, range(0, len(positions), BLOCK_STEPS)))
         unit_f0 = self._spectra.f0(positions.ravel()).reshape(positions.shape)
-        of_divergence, of_pitch = self._weights
-        costs *= of_divergence
-        costs += of_pitch * pitch_costs(unit_f0, self._target.f0)
-        costs *= SCALE
-        return costs
+        return with_pitch(costs, unit_f0, self._target.f0, self._follow)
 
     def at(self, part: int, going_on: np.ndarray) -> np.ndarray:
         """Return the candidates of a part in ascending order."""
@@ -168,8 +164,24 @@ class VoiceCandidates(Candidates):
 
     def path_costs(self, path: np.ndarray) -> np.ndarray:
         """Return the cost of each unit of a path at its part, float32, (n,); 0 at rests."""
-        costs = np.zeros(len(path), np.float32)
-        nothing = np.empty((0, 0), np.float32)
-        for part in np.flatnonzero(path != REST).tolist():
-            costs[part] = self.target_costs(part, path[part : part + 1], nothing)[0]
-        return costs
+        place = (self._sorted == path[:, None]).argmax(axis=1)  # a part is a step
+        costs = np.take_along_axis(self._sorted_costs, place[:, None], axis=1)[:, 0]
+        return np.where(path == REST, np.float32(0), costs)
+
+
+def with_pitch(
+    costs: np.ndarray, unit_f0: np.ndarray, target_f0: np.ndarray, follow: str
+) -> np.ndarray:
+    """Return what units cost for their spectra and their pitch, float32, (steps, n).
+
+    Parameters
+    ----------
+    costs : ndarray, float32, shape (steps, n)
+        As `fit_one`.
+    unit_f0, target_f0 : ndarray, shapes (steps, n) and (steps,)
+        As `pitch_costs`.
+    follow : str
+        As `VoiceOptions`.
+    """
+    of_spectrum, of_pitch = WEIGHTS[follow]
+    return SCALE * (of_spectrum * costs + of_pitch * pitch_costs(unit_f0, target_f0))

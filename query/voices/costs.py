@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from query.voices.candidates import IN_UNISON, SCALE, Others
+from query.voices.candidates import IN_UNISON, Others, with_pitch
 from query.voices.fit import fit_one
-from query.voices.pitch import WEIGHTS, pitch_costs
 from query.voices.spectra import UnitSpectra
 from query.voices.target import VoiceTarget
 
@@ -26,10 +25,8 @@ def costs_at_step(
     -------
     costs, gains : ndarray, float32, shape (n,)
     """
-    divergence, gains = fit_one(spectra.rows(positions)[None], target.spectra, others.spectra)
-    of_divergence, of_pitch = WEIGHTS[follow]
-    of_wrong_pitch = pitch_costs(spectra.f0(positions)[None], target.f0)
-    costs = SCALE * (of_divergence * divergence + of_pitch * of_wrong_pitch)[0]
+    fits, gains = fit_one(spectra.rows(positions)[None], target.spectra, others.spectra)
+    costs = with_pitch(fits, spectra.f0(positions)[None], target.f0, follow)[0]
     for played in others.positions:
         costs[positions == played] += IN_UNISON
     return costs, gains[0]

@@ -255,9 +255,7 @@ class VoiceSearch:
         unheard = gains * rows.sum(axis=1) < UNHEARD * self._target.spectra.sum(axis=1)
         unheard[list(path.rules.locked)] = False
         positions = np.where(unheard, REST, path.positions)
-        joins = np.zeros_like(path.joins)
-        to_each = self._index.space.joins.to_each
-        joins[1:] = to_each(positions[:-1], path.n_samples[:-1], positions[1:, None])[:, 0]
+        joins = self._index.space.joins.along(positions, path.n_samples)
         distances = np.where(positions == REST, 0, path.distances)
         rests = replace(path, positions=positions, distances=distances, joins=joins)
         return VoicePath(rests, gains)

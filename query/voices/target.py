@@ -1,6 +1,7 @@
 """What voices are fitted to: the spectra and the pitches of a target's steps."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,12 +27,12 @@ class VoiceTarget:
     def __len__(self) -> int:
         return len(self.spectra)
 
-    @property
+    @cached_property
     def silent(self) -> np.ndarray:
         """True for steps in which nothing can be heard, bool, (steps,)."""
         return self.spectra.sum(axis=1) < SILENT
 
-    @property
+    @cached_property
     def onsets(self) -> np.ndarray:
         """How clearly a sound begins at each step, 0 to 1, float64, (steps,).
 
