@@ -1,0 +1,21 @@
+"""Open a codec by the path of its folder or file, whatever kind it is."""
+
+from pathlib import Path
+
+from files.errors import ParameterError
+from synth.codec import Codec
+
+RAVE_SUFFIX = ".ts"
+
+
+def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
+    """Open the codec at `path`: a folder of ours or of transformers, or an export of RAVE.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or it is damaged or of an unknown kind.
+    ParameterError
+        If a package that it needs is not installed.
+    """
+    raise ParameterError(f"{path}: no codec can be opened yet")
