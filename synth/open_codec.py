@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from files.errors import ParameterError
 from synth.codec import Codec
 
 RAVE_SUFFIX = ".ts"
@@ -18,4 +17,6 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
     ParameterError
         If a package that it needs is not installed.
     """
-    raise ParameterError(f"{path}: no codec can be opened yet")
+    from synth.codecs.mel_codec import MelCodec
+
+    return MelCodec.load(path, device=device)
