@@ -96,7 +96,7 @@ def test_weights_as_a_pickle_name_the_way_to_safetensors(tmp_path):
     folder = folder_with(tmp_path, {"model_type": "encodec"}, "pytorch_model.bin")
     with pytest.raises(
         CheckpointError,
-        match="weights are a pickle \\(pytorch_model.bin\\), .*python -c .*transformers.EncodecModel"
-        r".from_pretrained\(.*\).save_pretrained\(.*-safetensors",
+        match=r"weights are a pickle \(pytorch_model.bin\), .*python -c .*transformers"
+        r".EncodecModel.from_pretrained\(.*\).save_pretrained\(.*-safetensors",
     ):
         open_codec(folder)
