@@ -108,11 +108,11 @@ class DescriptorSettings:
                 raise ParameterError(
                     f"descriptors: {shown(name)} is not known; choose among {choices}"
                 )
-        self._check_models()
         if len(set(self.descriptors)) < len(self.descriptors):
             raise ParameterError(
                 f"descriptors={','.join(self.descriptors)} names one twice; name each once"
             )
+        self._check_models()
 
     def _check_models(self) -> None:
         if not isinstance(self.models, tuple):
