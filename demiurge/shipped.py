@@ -21,7 +21,7 @@ MODELS = {
 
 def shipped_names(kind: str) -> list[str]:
     """Return the names of the shipped models of a kind, the default first."""
-    return [name for name in MODELS[kind] if (WEIGHTS / name / CONFIG).is_file()]
+    return [name for name in MODELS.get(kind, ()) if (WEIGHTS / name / CONFIG).is_file()]
 
 
 def shipped_model(kind: str, name: str | None = None) -> Path:
@@ -39,6 +39,8 @@ def shipped_model(kind: str, name: str | None = None) -> Path:
             f"{SHIPPED}:{name}: no {kind} of that name is shipped; choose one of"
             f" {', '.join(known)}, or give the folder of a model"
         )
+    if not names:
+        raise ParameterError(f"{SHIPPED}: no {kind} is shipped; give the folder of a model")
     return WEIGHTS / (name or names[0])
 
 
