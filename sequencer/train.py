@@ -149,9 +149,11 @@ class ForecasterTraining(Trainable):
         self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
             self.augmentation = Augmentation(settings, normaliser)
-        sizes = {"window": window, "batch_size": options.batch_size}
-        self.train_windows = windows_for(self.model, train, **sizes)
-        self.validation_windows = windows_for(self.model, validation, **sizes)
+        size = options.batch_size
+        self.train_windows = windows_for(self.model, train, window=window, batch_size=size)
+        self.validation_windows = windows_for(
+            self.model, validation, window=window, batch_size=size
+        )
         self.rate = options.learning_rate or self.model.architecture.learning_rate
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=self.rate)
         self.parts = {"model": self.model, "optimiser": self.optimiser}

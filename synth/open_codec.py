@@ -18,4 +18,8 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
     ParameterError
         If a package that it needs is not installed.
     """
+    if Path(path).suffix == RAVE_SUFFIX:
+        from synth.codecs.rave import Rave
+
+        return Rave(path, device=device)
     raise ParameterError(f"{path}: no codec can be opened yet")

@@ -1,0 +1,31 @@
+"""Open a plug-in by the word before its path: `transformers:DIR`, `diffusers:DIR`, `rave:FILE`."""
+
+from pathlib import Path
+
+from files.errors import ParameterError
+from synth.plugins.plugin import Plugin
+
+KINDS = ("transformers:DIR", "diffusers:DIR")
+
+
+def open_plugin(spec: str, *, device: str = "cpu") -> Plugin:
+    """Return the plug-in of e.g. `transformers:folder`, ready to generate on a device.
+
+    Raises
+    ------
+    ParameterError
+        If the word is unknown.
+    CheckpointError
+        If there is no such model, it is damaged or of an unsupported class, or the packages that
+        it needs are missing.
+    """
+    kind, _, path = spec.partition(":")
+    if path and kind == "transformers":
+        from synth.plugins.musicgen import open_musicgen
+
+        return open_musicgen(Path(path), device=device)
+    if path and kind == "diffusers":
+        from synth.plugins.diffusion import open_diffusion
+
+        return open_diffusion(Path(path), device=device)
+    raise ParameterError(f"{spec!r} names no plug-in; give one of {', '.join(KINDS)}")
