@@ -18,7 +18,7 @@ CONTEXT_SECONDS = 1.0  # on either side
 
 
 class BlockEncoder:
-    """Encodes mono blocks at the codec's rate; memory does not grow with the signal but by latents.
+    """Encodes blocks at the codec's rate; memory does not grow with the signal but by latents.
 
     Attributes
     ----------
@@ -31,19 +31,20 @@ class BlockEncoder:
         self._codec = codec
         self._stretch = max(1, round(STRETCH_SECONDS * codec.frame_rate))  # frames
         self._context = max(1, round(CONTEXT_SECONDS * codec.frame_rate))
-        self._buffer = np.empty(0, np.float32)
+        self._buffer: np.ndarray | None = None
         self._n_before = 0  # frames of context at the buffer's start
 
     def add(self, block: np.ndarray) -> None:
-        """Take the next samples, float32, (n,)."""
-        self._buffer = np.concatenate([self._buffer, block])
+        """Take the next samples, float32, (n,) or (channels, n)."""
+        buffer = block if self._buffer is None else np.concatenate([self._buffer, block], axis=-1)
         hop = self._codec.hop_length
-        while len(self._buffer) >= hop * (self._n_before + self._stretch + self._context):
+        while buffer.shape[-1] >= hop * (self._n_before + self._stretch + self._context):
             whole = self._n_before + self._stretch
-            self._encode(self._buffer[: hop * (whole + self._context)], self._stretch)
+            self._encode(buffer[..., : hop * (whole + self._context)], self._stretch)
             kept = min(self._context, whole)
-            self._buffer = self._buffer[hop * (whole - kept) :]
+            buffer = buffer[..., hop * (whole - kept) :]
             self._n_before = kept
+        self._buffer = buffer
 
     def finish(self) -> np.ndarray:
         """Return the latents of all samples, float32, (codec.n_frames(n_samples), n_latents).
@@ -53,9 +54,10 @@ class BlockEncoder:
         AudioError
             If they are not finite.
         """
-        n_left = self._codec.n_frames(len(self._buffer)) - self._n_before
-        if n_left > 0:
-            self._encode(self._buffer, n_left)
+        if self._buffer is not None:
+            n_left = self._codec.n_frames(self._buffer.shape[-1]) - self._n_before
+            if n_left > 0:
+                self._encode(self._buffer, n_left)
         if not self.latents:
             return np.empty((0, self._codec.n_latents), np.float32)
         return np.concatenate(self.latents)
@@ -71,7 +73,7 @@ class BlockEncoder:
 
 
 def encode_long(codec: Codec, audio: np.ndarray) -> np.ndarray:
-    """Encode mono audio (n_samples,) of any length; raises as `BlockEncoder.finish`."""
+    """Encode audio (n_samples,) or (channels, n_samples); raises as `BlockEncoder.finish`."""
     encoder = BlockEncoder(codec)
     encoder.add(np.asarray(audio, np.float32))
     return encoder.finish()

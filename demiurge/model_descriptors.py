@@ -22,6 +22,7 @@ from demiurge.shipped import SHIPPED, model_path
 from files.errors import DatabaseError, ParameterError
 from synth.codec import Codec
 
+CODEC_KINDS = ("codec", "rave")
 OPEN_MODELS = 4  # kept open in a process
 # Opened and used under this lock: most models keep a state while they compute.
 LOCK = threading.RLock()
@@ -64,9 +65,22 @@ def open_model(model: ModelDescriptor, sample_rate: int, hop_length: int) -> Mod
     return CodecMeasure(codec_of(model), sample_rate, hop_length)
 
 
+def open_named_codec(name: str) -> Codec:
+    """Open a codec by its path or as `shipped[:NAME]`, with or without `codec:` or `rave:` before.
+
+    Raises
+    ------
+    CheckpointError, ParameterError
+        If there is none, or it cannot be opened here.
+    """
+    kind, colon, path = name.partition(":")
+    named = path if colon and kind in CODEC_KINDS and not Path(name).exists() else name
+    return _open_codec(model_path(named, "codec"))
+
+
 def check_opens(kind: str) -> None:
     """Raise a `ParameterError` unless models of this kind can be opened."""
-    if kind not in ("codec", "rave"):
+    if kind not in CODEC_KINDS:
         raise ParameterError(f"{kind}: models of this kind cannot be opened yet; use codec:PATH")
 
 
