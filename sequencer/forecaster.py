@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.averages import SPANS, Spans
 from sequencer.forecaster_document import KIND, ForecasterDocument, read_forecaster_document
 from sequencer.registry import build_network
+from sequencer.scaled_model import ScaledModel
 from training.checkpoint import load_weights, rebuild, save_checkpoint
 
 # Share of the excerpts of a batch that are trained on without averages. By these a network tells
@@ -38,13 +38,10 @@ class ForecasterConfig:
     spans: Spans = SPANS  # of the slow averages
 
 
-class Forecaster(nn.Module):
+class Forecaster(ScaledModel):
     """Maps sequences of independent columns to a distribution over each next step."""
 
-    mean: Tensor
-    std: Tensor
-    low: Tensor
-    high: Tensor
+    config: ForecasterConfig
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
@@ -60,25 +57,7 @@ class Forecaster(nn.Module):
             head_sizes=config.head_sizes,
         )
         self.head.name_columns(names)
-        for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
-            self.register_buffer(name, torch.full((n,), value))
-
-    def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Set the database's normaliser and the z-scored range of the training data.
-
-        `low` and `high` are (n_static,).
-        """
-        columns = static_columns(self.config.settings)
-        self.mean.copy_(torch.from_numpy(normaliser.mean[columns]))
-        self.std.copy_(torch.from_numpy(normaliser.std[columns]))
-        self.low.copy_(low)
-        self.high.copy_(high)
-
-    def normalise(self, static: Tensor) -> Tensor:
-        return (static - self.mean) / self.std
-
-    def denormalise(self, scores: Tensor) -> Tensor:
-        return scores * self.std + self.mean
+        self.register_statistics(n)
 
     def forward(self, scores: Tensor, averages: Tensor, n_context: int = 0) -> Tensor:
         """Return the hidden states (batch, steps, hidden_size) for the head.

@@ -142,9 +142,9 @@ class ForecasterTraining(Trainable):
         self.distributed = distributed
         self.split = split_sequences(sequences, random_seed=options.random_seed)
         device = distributed.device(options.device)
-        train = _scores(self.split.train, settings, normaliser)
-        validation = _scores(self.split.validation, settings, normaliser)
-        window = _fit_window(train, options.window)
+        train = z_scored(self.split.train, settings, normaliser)
+        validation = z_scored(self.split.validation, settings, normaliser)
+        window = fit_window(train, options.window)
         self.model = _new_model(train, settings, normaliser, options).to(device)
         self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
@@ -211,7 +211,7 @@ def count_steps(sequences: NamedSequences) -> int:
     return sum(len(rows) for _, rows in sequences)
 
 
-def _scores(
+def z_scored(
     sequences: NamedSequences, settings: DescriptorSettings, normaliser: Normaliser
 ) -> list[Tensor]:
     """Return the z-scored independent columns of each sequence."""
@@ -219,7 +219,7 @@ def _scores(
     return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in sequences]
 
 
-def _fit_window(train: list[Tensor], window: int) -> int:
+def fit_window(train: list[Tensor], window: int) -> int:
     """Return the length of training excerpts, at most half of a corpus that is too short for it."""
     n_steps = sum(map(len, train))
     return window if n_steps >= window else max(n_steps // 2, 1)
