@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -53,7 +54,8 @@ def test_facts_in_words(opened):
         "  licence of the weights: CC-BY-NC-4.0, not for commercial use\n"
         f"  hash {FACTS['hash']}\n"
     )
-    assert asked == ["some/where"]
+    run("codec:some/where")
+    assert asked == [Path("some/where")] * 2
 
 
 def test_facts_as_json(opened):

@@ -46,7 +46,7 @@ def test_folder_without_a_model_and_file_that_is_none(tmp_path):
 
 
 def test_config_without_a_type(tmp_path):
-    with pytest.raises(CheckpointError, match="config.json has no model_type"):
+    with pytest.raises(CheckpointError, match="config.json has neither kind nor model_type"):
         open_codec(folder_with(tmp_path, {"hidden_size": 3}))
 
 

@@ -219,8 +219,8 @@ def test_stereo_audio_of_many_chunks_is_near_that_of_the_class(codecs, models):
     found = codec.decode(restored, n_samples=48000 * 3)
     expected = direct(models["encodec_48k"], codec, audio).audio
     inner = np.ones(48000 * 3, bool)
-    for seam in (48000, 96000):
-        inner[seam - 2000 : seam + 2000] = False
+    for join in (48000, 96000):
+        inner[join - 2000 : join + 2000] = False
     error = np.abs(found - expected)[:, inner].max() / np.abs(expected).max()
     assert error < 0.01  # chunks are normalised with two frames more
 
