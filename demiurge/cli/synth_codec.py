@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import log2
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from demiurge.cli.options.command import command
+from demiurge.cli.options.models import codec_of_word
 from demiurge.cli.options.output import json_option
 from demiurge.cli.terminal import counted, echo_json, echo_line
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     examples=(
         "demiurge synth codec encodec_24khz",
         "demiurge synth codec dac_44khz --json",
+        "demiurge synth codec rave:strings.ts",
     )
 )
 @click.argument("codec_path", metavar="CODEC")
@@ -27,11 +30,12 @@ def codec(codec_path: str, as_json: bool) -> None:
     """Say what CODEC is: its rates, latents, codebooks, licence and hash.
 
     CODEC is the folder of an EnCodec, a DAC or a Mimi as Hugging Face has them, with config.json
-    and model.safetensors. Nothing is fetched, and no code in the folder is run.
+    and model.safetensors; or one that synth train-codec made, codec:shipped, or rave:FILE.ts.
+    Nothing is fetched, and no code in a folder is run.
     """
     from synth.open_codec import open_codec
 
-    opened = open_codec(codec_path)
+    opened = open_codec(codec_of_word(Path(codec_path)) or codec_path)
     bits = opened.frame_rate * opened.n_codebooks * log2(max(opened.codebook_size, 1))
     if as_json:
         echo_json(
@@ -48,6 +52,7 @@ def codec(codec_path: str, as_json: bool) -> None:
                 "bits_per_second": bits,
                 "licence": opened.licence,
                 "hash": opened.hash,
+                "details": opened.details,
             }
         )
         return
@@ -58,6 +63,8 @@ def codec(codec_path: str, as_json: bool) -> None:
     echo_line(f"  a frame has {_contents(opened, bits)}")
     echo_line(f"  licence of the weights: {_licence(opened.licence)}")
     echo_line(f"  hash {opened.hash}")
+    for name, value in opened.details.items():
+        echo_line(f"  {name.replace('_', ' ')}: {value}")
 
 
 def _contents(opened: Codec, bits: float) -> str:
