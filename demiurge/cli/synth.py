@@ -23,6 +23,7 @@ from demiurge.cli.options.output import (
     json_option,
 )
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.synth_codec import codec
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
 from demiurge.cli.synth_training import train_generator, train_vocoder
@@ -193,5 +194,5 @@ def models(as_json: bool) -> None:
         echo_line(f"{kind}s that come with Demiurge: {', '.join(names)}")
 
 
-for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models):
+for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models, codec):
     synth.add_command(part)

@@ -1,0 +1,1 @@
+"""Codecs that were trained elsewhere, each behind `synth.codec.Codec`."""
