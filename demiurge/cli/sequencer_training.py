@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,7 @@ from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from sequencer.names import ARCHITECTURES, HEADS
 
 if TYPE_CHECKING:
+    from sequencer.condition import GroupSteps
     from sequencer.train import ForecasterOptions, ForecasterSummary
 
 FEW_STEPS = 10_000  # four minutes of frames
@@ -106,16 +107,51 @@ training_options = option_group(
 )
 
 
+class GroupStepsType(click.ParamType):
+    """beats, bars, or a number of steps."""
+
+    name = "steps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GroupSteps:
+        if value in ("beats", "bars"):
+            return value
+        if not str(value).isdecimal():
+            self.fail(f"{value} is neither beats, bars nor a number of steps", param, ctx)
+        return int(value)
+
+
+coarse_option = model_option(
+    "--coarse",
+    type=GroupStepsType(),
+    metavar="beats|bars|N",
+    help="Learn beats, bars of four beats or groups of N steps as well; these are forecast"
+    " first, and the steps by them.",
+)
+with_option = model_option(
+    "--with",
+    "pattern",
+    metavar="NAME",
+    help="Learn to go with the sources of this name, such as drums.wav or '*_drums.wav', each"
+    " with the others of its folder.",
+)
+
+
 @command(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "demiurge sequencer train my.db my.model --coarse bars",
+        "demiurge sequencer train stems.db my.model --with drums.wav",
         "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
 @click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
+@coarse_option
+@with_option
 @resume_option("give the same options")
 @track_option
 @force_option
@@ -124,6 +160,8 @@ def train(
     database: Path,
     model_dir: Path,
     options: ForecasterOptions,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     resume: bool,
     track: str | None,
     force: bool,
@@ -136,6 +174,7 @@ def train(
     Several processes started by torchrun share the work.
     """
     from db.database import Database
+    from demiurge.tracks import pair_tracks
     from sequencer.train import train_forecaster
     from training.distributed import Distributed
 
@@ -143,13 +182,18 @@ def train(
     if is_main:
         check_model_output(model_dir, force=force or resume)
     opened = Database(database)
+    sequences, tracks = list(opened.sequences()), None
+    if pattern is not None:
+        sequences, tracks = pair_tracks(opened, pattern)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(
-            list(opened.sequences()),
+            sequences,
             model_dir,
             settings=opened.settings,
             normaliser=opened.normaliser,
             options=options,
+            coarse=coarse,
+            tracks=tracks,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -182,7 +226,11 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
-    if summary.train_steps < FEW_STEPS:
+    if summary.coarse_loss is not None:
+        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f} nats per group")
+    if summary.of_coarse:
+        echo_line("  that was the coarse level, which is trained first; go on with --resume")
+    elif summary.train_steps < FEW_STEPS:
         echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"
