@@ -14,14 +14,14 @@ from db.beat_grid import BeatGrid
 from db.database import Database
 from files.errors import ParameterError
 from sequencer.split import NamedSequences
+from sequencer.tracks import Tracks
 
 if TYPE_CHECKING:
-    from sequencer.condition_rows import Tracks
     from sequencer.forecaster import Forecaster
     from sequencer.track import Track
 
 
-def pair_tracks(database: Database, pattern: str) -> tuple[NamedSequences, "Tracks"]:
+def pair_tracks(database: Database, pattern: str) -> tuple[NamedSequences, Tracks]:
     """Return the sequences of sources that may go with a track, and the tracks.
 
     A track is a source whose name matches `pattern` as `fnmatch` reads it; it goes with the other
@@ -34,8 +34,6 @@ def pair_tracks(database: Database, pattern: str) -> tuple[NamedSequences, "Trac
         If no source matches, none is left, no two are in one folder, or the database does not hold
         the frames of a track.
     """
-    from sequencer.condition_rows import Tracks
-
     paths = [PurePosixPath(source.path) for source in database.sources]
     is_track = [fnmatchcase(path.name, pattern) for path in paths]
     if not any(is_track):

@@ -19,7 +19,6 @@ from sequencer.condition import GroupSteps
 from sequencer.condition_rows import (
     Coarse,
     ConditionRows,
-    Tracks,
     coarse_split,
     config_of,
     identity_of,
@@ -31,6 +30,7 @@ from sequencer.names import COARSE
 from sequencer.new_forecaster import fit_window, new_forecaster, scores_of
 from sequencer.registry import HEADS, check_known
 from sequencer.split import NamedSequences, Split, split_sequences
+from sequencer.tracks import Tracks
 from sequencer.windows import Batch, windows_for
 from training.checkpoint import holds_model, rebuilding
 from training.checkpoint_config import CONFIG
