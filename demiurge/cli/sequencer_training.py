@@ -182,8 +182,10 @@ def train(
     if is_main:
         check_model_output(model_dir, force=force or resume)
     opened = Database(database)
-    sequences, tracks = list(opened.sequences()), None
-    if pattern is not None:
+    tracks = None
+    if pattern is None:
+        sequences = list(opened.sequences())
+    else:
         sequences, tracks = pair_tracks(opened, pattern)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(
@@ -227,7 +229,7 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.coarse_loss is not None:
-        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f} nats per group")
+        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f}")
     if summary.of_coarse:
         echo_line("  that was the coarse level, which is trained first; go on with --resume")
     elif summary.train_steps < FEW_STEPS:
