@@ -19,6 +19,7 @@ from sequencer.masked import MaskedConfig, MaskedModel, MaskedSizes
 from sequencer.masked_document import KIND, read_masked_document
 from sequencer.masked_loss import masked_loss, validation_loss
 from sequencer.names import MASKED
+from sequencer.new_forecaster import fit_window, scores_of
 from sequencer.split import NamedSequences, split_sequences
 from sequencer.token_windows import TokenBatch, TokenWindows
 from sequencer.tokens import TokensHead
@@ -26,9 +27,7 @@ from sequencer.train import (
     GRADIENT_CLIP,
     ForecasterSummary,
     count_steps,
-    fit_window,
     warm_up,
-    z_scored,
 )
 from training.checkpoint import rebuilding
 from training.checkpoint_config import CONFIG
@@ -116,8 +115,8 @@ class MaskedTraining(Trainable):
         self.options = options
         self.distributed = distributed
         self.split = split_sequences(sequences, random_seed=options.random_seed)
-        train = z_scored(self.split.train, settings, normaliser)
-        validation = z_scored(self.split.validation, settings, normaliser)
+        train = scores_of(self.split.train, settings, normaliser)
+        validation = scores_of(self.split.validation, settings, normaliser)
         model = _new_model(train, settings, normaliser, options.random_seed)
         codes = [[model.head.quantise(rows) for rows in part] for part in (train, validation)]
         window = fit_window(train, options.window)
