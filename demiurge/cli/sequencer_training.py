@@ -92,7 +92,7 @@ training_options = option_group(
         "--head",
         type=click.Choice(HEADS),
         help="What is learnt: contrast chooses among units, for render; the others forecast steps."
-        f" [default: {DEFAULT_HEAD}; with masked tokens]",
+        f" With --architecture {MASKED} it is tokens. [default: {DEFAULT_HEAD}]",
     ),
     training_option(
         "--epochs",
