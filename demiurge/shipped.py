@@ -14,6 +14,7 @@ WEIGHTS = DATA / "weights"
 SHIPPED = "shipped"
 # of each kind the folders in WEIGHTS, the default first; one may be missing
 MODELS = {
+    "codec": ("codec",),
     "generator": ("flow-piano", "flow-drums", "unagan"),
     "vocoder": ("vocoder", "vocoder-44k"),
 }
@@ -61,7 +62,7 @@ def shipped_vocoder(mel: dict[str, Any]) -> Path:
     if folders := shipped_vocoders(mel):
         return folders[0]
     raise ParameterError(
-        f"no shipped vocoder is for the mels of this generator ({mel['n_mels']} bands every"
+        f"no shipped vocoder is for these mels ({mel['n_mels']} bands every"
         f" {mel['hop_length']} samples at {mel['sample_rate']} Hz); train one with the same --mel:"
         " demiurge synth train-vocoder"
     )

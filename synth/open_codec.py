@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from files.errors import ParameterError
 from synth.codec import Codec
 
 RAVE_SUFFIX = ".ts"
@@ -22,4 +21,6 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
         from synth.codecs.rave import Rave
 
         return Rave(path, device=device)
-    raise ParameterError(f"{path}: no codec can be opened yet")
+    from synth.codecs.mel_codec import MelCodec
+
+    return MelCodec.load(path, device=device)
