@@ -22,7 +22,7 @@ MODELS = {
 
 def shipped_names(kind: str) -> list[str]:
     """Return the names of the shipped models of a kind, the default first."""
-    return [name for name in MODELS[kind] if (WEIGHTS / name / CONFIG).is_file()]
+    return [name for name in MODELS.get(kind, ()) if (WEIGHTS / name / CONFIG).is_file()]
 
 
 def shipped_model(kind: str, name: str | None = None) -> Path:
