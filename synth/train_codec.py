@@ -1,6 +1,6 @@
 """Train a mel codec to restore the mel spectrograms of some audio from codes.
 
-The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no adversary: the mel
+The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no discriminator: the mel
 distance, and those of the codebooks. Half of each batch is coded by a random number of codebooks
 (section 3.3), so that any number of first ones can be decoded; a quarter by all; and a quarter,
 other than in DAC, not at all, so that latents can be decoded, too.
