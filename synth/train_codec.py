@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from synth.augmentation import Augmentation, mix_and_colour
 from synth.codec_measures import numbers_of_codebooks, perplexities
@@ -80,13 +81,26 @@ def train_codec(
     return train_on_folder(
         audio,
         folder,
-        partial(CodecTraining, vocoder=vocoder, keep_vocoder=resume),
+        partial(_class_for(options, start), vocoder=vocoder, keep_vocoder=resume),
         options=options,
         start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,
     )
+
+
+def _class_for(options: CodecOptions, start: MelCodecModel | None) -> "type[CodecTraining]":
+    if options.discriminators is None:
+        return CodecTraining
+    from synth.train_codec_decoder import DecoderTraining  # which imports this file
+
+    if start is None:
+        raise ParameterError(
+            f"discriminators={options.discriminators} train the decoder of a trained codec; name it"
+            " with --from"
+        )
+    return DecoderTraining
 
 
 class CodecTraining(AudioTraining):
@@ -224,9 +238,10 @@ class CodecTraining(AudioTraining):
             latents = network.encode(mel)
             codes.append(network.quantiser.encode(latents, most))
             coded = {n: network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
-            for number, restored in {**coded, "latents": latents}.items():
+            kinds: dict[int | str, Tensor] = {**coded, "latents": latents}
+            for kind, restored in kinds.items():
                 distance = self._distance(network.decode(restored), mel)
-                found[f"mel_l1_{number}"].append(distance.item())
+                found[f"mel_l1_{kind}"].append(distance.item())
         used = perplexities(
             torch.cat(codes).flatten(0, 1).cpu().numpy(), self.options.codebook_size
         )
