@@ -24,6 +24,9 @@ from training.checkpoint import load_weights, rebuild, save_checkpoint
 # which piece of a small corpus it hears, and goes on by heart.
 DROPPED_AVERAGES = 0.3
 
+# How names of tensors began in older checkpoints, and begin today.
+RENAMED = {"body.": "architecture.", "head.codebooks": "head.quantiser.codebooks"}
+
 
 @dataclass
 class ForecasterConfig:
@@ -94,9 +97,12 @@ class Forecaster(nn.Module):
         if self.training:
             kept = torch.rand(len(averages), 1, 1, device=averages.device) >= DROPPED_AVERAGES
             averages = averages * kept
-        inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
-        state = self.architecture.prime(inputs[:, :n_context])
-        hidden, _ = self.architecture(inputs[:, n_context:], state)
+        n_seed = n_context + 1
+        averages = self.head.spread(averages, n_seed)
+        inputs = torch.cat([self.head.encode(scores, n_seed), averages], dim=-1)
+        first = self.head.n_primed(n_context)
+        state = self.architecture.prime(inputs[:, :first])
+        hidden, _ = self.architecture(inputs[:, first:], state)
         return hidden
 
     def save(self, folder: str | Path) -> None:
@@ -144,5 +150,8 @@ class Forecaster(nn.Module):
 
 
 def _new_name(name: str) -> str:
-    """Return today's name of a tensor of 0.1.0."""
-    return name.replace("body.", "architecture.", 1) if name.startswith("body.") else name
+    """Return today's name of a tensor of an older checkpoint."""
+    for before, today in RENAMED.items():
+        if name.startswith(before):
+            return name.replace(before, today, 1)
+    return name

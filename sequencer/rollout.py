@@ -1,7 +1,5 @@
 """Forecast how sequences go on: prime the state on each whole seed, then sample step after step."""
 
-from collections import deque
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +7,7 @@ from torch import Tensor
 from db.descriptors.derived import complete, static_columns
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from sequencer.averages import SlowAverages, slow_averages
+from sequencer.averages import LaggingAverages, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
 from sequencer.sampler import Sampler
@@ -121,27 +119,26 @@ def sample_steps(
     spans = forecaster.config.spans
     averages_of_seed = slow_averages(seed.cpu().numpy(), spans, delay=head.delay)
     averages = torch.from_numpy(averages_of_seed).to(seed.device)
-    inputs = torch.cat([head.encode(seed), averages], dim=-1)
+    inputs = torch.cat([head.encode(seed), head.spread(averages, seed.shape[1])], dim=-1)
     state = architecture.prime(inputs[:, :-1])
     next_input = inputs[:, -1]
-    # the averages lag behind the steps by the head's delay
-    known = seed.shape[1] - head.delay
-    running = SlowAverages(seed[:, :known], spans)
-    waiting = deque(seed[:, known:].unbind(1))
+    lagging = LaggingAverages(seed, spans, delay=head.delay)
     stream = head.start(seed, sampler)
     sampled: list[Tensor] = []
-    for _ in range(n_steps + head.delay):
+    place = 0
+    while len(sampled) < n_steps:
         # advance the state by one step
         hidden, state = architecture(next_input[:, None], state)
         # sample what follows
         encoded, step = stream.step(hidden[:, -1])
         if step is not None:
             sampled.append(step)
-            waiting.append(step)
+            lagging.add(step)
             if len(sampled) % REPORT_STEPS == 0 or len(sampled) == n_steps:
                 progress(len(sampled), n_steps, "forecasting")
         # feed it back, beside the averages
-        next_input = torch.cat([encoded, running.add(waiting.popleft())], dim=-1)
+        next_input = torch.cat([encoded, lagging.at(head.step_at(place))], dim=-1)
+        place += 1
     return torch.stack(sampled, dim=1)
 
 

@@ -5,7 +5,6 @@ database has nothing. Here it hears real units only: a search decides what each 
 The scores of what a hypothesis has played add up to the log-likelihood of the whole sequence.
 """
 
-from collections import deque
 from copy import copy
 from typing import Self
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from db.descriptors.derived import static_columns
 from files.errors import ParameterError
-from sequencer.averages import SlowAverages, slow_averages
+from sequencer.averages import LaggingAverages, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.rollout import check_seed
 from sequencer.sampling import AS_LEARNED, SamplingOptions
@@ -224,15 +223,14 @@ class _Group:
         loss = forecaster.config.training.get("validation_loss")
         self._listener = head.listen(seed, units, following, temperature=temperature, loss=loss)
         averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
-        inputs = torch.cat([head.encode(seed), averages.to(seed.device)], dim=-1)
+        averages = head.spread(averages.to(seed.device), seed.shape[1])
+        inputs = torch.cat([head.encode(seed), averages], dim=-1)
         state = self._architecture.prime(inputs[:, :-1])
         hidden, self._state = self._architecture(inputs[:, -1:], state)
         self._hidden = hidden[:, -1]
-        # The averages lag behind the steps by the head's delay.
-        known = max(seed.shape[1] - head.delay, 0)
-        self._averages = SlowAverages(seed[:, :known], spans)
-        self._waiting = deque(seed[:, known:].unbind(1))
-        self._delay = head.delay
+        self._averages = LaggingAverages(seed, spans, delay=head.delay)
+        self._step_at = head.step_at
+        self._place = 0  # of the next input after the seed
 
     def scores(self) -> Tensor:
         """Return the log-likelihood of each unit as the next step, (batch, M)."""
@@ -243,7 +241,6 @@ class _Group:
         selected = copy(self)
         selected._listener = self._listener.select(rows)
         selected._averages = self._averages.select(rows)
-        selected._waiting = deque(step[rows] for step in self._waiting)
         selected._state = self._architecture.select(self._state, rows)
         selected._hidden = self._hidden[rows]
         return selected
@@ -251,14 +248,15 @@ class _Group:
     def hear(self, units: Tensor) -> Tensor:
         """Hear the unit (batch,) of each hypothesis; return what their totals gain, (batch,)."""
         encoded = self._listener.hear(units)
-        self._waiting.append(self._units[units])
-        averages = self._averages.value
-        if len(self._waiting) > self._delay:
-            averages = self._averages.add(self._waiting.popleft())
-        next_input = torch.cat([encoded, averages], dim=-1)
-        hidden, self._state = self._architecture(next_input[:, None], self._state)
+        self._averages.add(self._units[units])
+        places = range(self._place, self._place + encoded.shape[1])
+        averages = [self._averages.at(self._step_at(place)) for place in places]
+        inputs = torch.cat([encoded, torch.stack(averages, dim=1)], dim=-1)
+        before = self._hidden
+        hidden, self._state = self._architecture(inputs, self._state)
+        self._place = places.stop
         self._hidden = hidden[:, -1]
-        return self._listener.settle(self._hidden)
+        return self._listener.settle(before, hidden)
 
 
 def _check_units(units: np.ndarray, n_descriptors: int) -> None:
