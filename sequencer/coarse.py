@@ -7,13 +7,14 @@ steps, or beats or bars of four beats, if units are parts of beats.
     groups       |   g - 1   |     g     |   g + 1   |
     steps        | . . . . . | . t * . . | . . . . . |      * = t + 1 is to be forecast
 
-The row that enters with step t holds the means of groups g and g + 1, and the place of t + 1 in g.
+The row that enters with step t holds the mean of group g, and the place of t + 1 in it.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from db.descriptors.derived import static_columns
 from db.settings import METRICAL, DescriptorSettings
 from files.errors import ParameterError
 from sequencer.condition import CoarseCondition, GroupSteps
@@ -91,6 +92,13 @@ def coarse_sequence(
     return group_means(rows, group_starts(rows, steps, settings), steps_in_group(steps, settings))
 
 
+def starts_of(forecaster: Forecaster, scores: Tensor, steps: GroupSteps) -> np.ndarray:
+    """Return where the groups of a z-scored sequence (steps, n_static) begin, as `group_starts`."""
+    raw = np.zeros((len(scores), forecaster.config.settings.n_descriptors), np.float32)
+    raw[:, static_columns(forecaster.config.settings)] = forecaster.denormalise(scores).cpu()
+    return group_starts(raw, steps, forecaster.config.settings)
+
+
 class _Groups:
     """The groups of a z-scored sequence (steps, n): their means and the places of steps."""
 
@@ -100,7 +108,7 @@ class _Groups:
         assert forecaster.coarse is not None
         settings = forecaster.config.settings
         raw = forecaster.denormalise(scores).cpu().numpy()
-        starts = group_starts(raw, condition.steps, settings)
+        starts = starts_of(forecaster, scores, condition.steps)
         self.usual = steps_in_group(condition.steps, settings)
         means = group_means(raw, starts, self.usual)
         self.n_steps = len(raw)
@@ -140,7 +148,7 @@ def _gather(means: Tensor, group: np.ndarray, place: np.ndarray) -> Tensor:
     row = torch.arange(len(means), device=means.device)[:, None]
     column = torch.from_numpy(group).to(means.device)
     places = torch.from_numpy(place).to(means)[..., None]
-    return torch.cat([means[row, column], means[row, column + 1], places], dim=-1)
+    return torch.cat([means[row, column], places], dim=-1)
 
 
 class CoarseConditions:
@@ -181,7 +189,7 @@ class CoarseConditions:
         return rows.expand(len(n_samples), -1)  # hypotheses share one seed, and one condition
 
     def _rows(self, group: np.ndarray, place: np.ndarray) -> Tensor:
-        while self._means.shape[1] < group.max() + 2:
+        while self._means.shape[1] < group.max() + 1:
             self._means = torch.cat([self._means, next(self._coming)[:, None]], dim=1)
         return _gather(self._means, group, place)
 

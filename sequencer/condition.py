@@ -51,8 +51,7 @@ class CoarseCondition:
 
     def names(self, settings: DescriptorSettings) -> list[str]:
         """Return the descriptor of each column of a row; the place within the group is none."""
-        columns = [settings.names[column] for column in static_columns(settings)]
-        return [*columns, *columns, ""]
+        return [*(settings.names[column] for column in static_columns(settings)), ""]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Track:
         condition = forecaster.config.condition
         assert isinstance(condition, TrackCondition)
         settings = forecaster.config.settings
-        columns = _columns(settings)
+        columns = frame_columns(settings)
         mean, std = (part.cpu().numpy()[columns] for part in (forecaster.mean, forecaster.std))
         scores = (frames[:, list(settings.frame_static)].astype(np.float64) - mean) / std
         self._running = np.concatenate([np.zeros((1, scores.shape[1])), scores.cumsum(axis=0)])
@@ -55,7 +55,7 @@ class Track:
         return means.reshape(*now.shape, -1).astype(np.float32)
 
 
-def _columns(settings: DescriptorSettings) -> list[int]:
+def frame_columns(settings: DescriptorSettings) -> list[int]:
     """Return where the independent columns of frames are among those of steps."""
     if settings.units == "frame":
         return list(range(len(settings.frame_static)))

@@ -14,6 +14,7 @@ from demiurge.cli.options.models import (
 )
 from demiurge.cli.options.output import force_option, json_option
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.synth_codec import codec
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
 from demiurge.cli.synth_resynth import resynth
@@ -142,6 +143,7 @@ PARTS = (
     evaluate,
     import_,
     models,
+    codec,
 )
 for part in PARTS:
     synth.add_command(part)

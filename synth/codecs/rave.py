@@ -12,6 +12,7 @@ import torch
 from files.errors import ParameterError
 from synth.codec import Codec
 from synth.codecs import rave_codebooks
+from synth.codecs.licences import stated_licence
 from synth.codecs.rave_model import RaveModel
 
 LARGEST_BOOK = 1024  # of RAVE's discrete configurations, where the export does not show it
@@ -39,6 +40,7 @@ class Rave(Codec):
         self.model = RaveModel(path, device=device)
         layout = self.model.layout
         self.name = f"rave {self.model.script.path.name}"
+        self.licence = stated_licence(self.model.script.path.resolve().parent)
         self.hash = self.model.script.hash
         self.sample_rate = layout.sample_rate
         self.channels = layout.channels_out
@@ -82,7 +84,7 @@ class Rave(Codec):
 
     def encode(self, audio: np.ndarray, n_codebooks: int | None = None) -> np.ndarray:
         wanted = self._checked_count(n_codebooks)
-        return self._own(self._checked(audio))[:, :wanted].astype(np.int64)
+        return self.own_latents(self._checked(audio))[:, :wanted].astype(np.int64)
 
     def decode(self, frames: np.ndarray, *, n_samples: int) -> np.ndarray:
         if not np.issubdtype(frames.dtype, np.integer):
@@ -93,11 +95,21 @@ class Rave(Codec):
         self._check_length(codes, n_samples)
         return self.model.decode(codes.astype(np.float32), n_samples)
 
+    def own_latents(self, audio: np.ndarray) -> np.ndarray:
+        """Return what the export itself gives, (frames, latents or codes as floats).
+
+        `audio` is (channels, n_samples), and mixed to mono if the export takes mono.
+        """
+        n_taken = self.model.layout.channels_in
+        if n_taken != len(audio):
+            audio = np.broadcast_to(audio.mean(0, keepdims=True), (n_taken, audio.shape[1]))
+        return self.model.encode(audio)
+
     def _latents(self, audio: np.ndarray) -> np.ndarray:
         if not self.n_codebooks:
-            return self._own(audio)
+            return self.own_latents(audio)
         self._check_entries()
-        return self._restore(self._own(audio).astype(np.int64))
+        return self._restore(self.own_latents(audio).astype(np.int64))
 
     def _decode(self, latents: np.ndarray, n_samples: int) -> np.ndarray:
         own = self._quantise(latents, self.n_codebooks) if self.n_codebooks else latents
@@ -119,13 +131,6 @@ class Rave(Codec):
         known = torch.from_numpy(codes.astype(np.int64))
         latents = rave_codebooks.restore(known, books)
         return rave_codebooks.quantise(latents, books, known).numpy()
-
-    def _own(self, audio: np.ndarray) -> np.ndarray:
-        """Return the export's latents of audio (channels, n_samples), mixed if it takes mono."""
-        n_taken = self.model.layout.channels_in
-        if n_taken != len(audio):
-            audio = np.broadcast_to(audio.mean(0, keepdims=True), (n_taken, audio.shape[1]))
-        return self.model.encode(audio)
 
     def _check_entries(self) -> torch.Tensor:
         if self._codebooks is None:

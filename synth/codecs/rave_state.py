@@ -13,27 +13,36 @@ from torch import Tensor
 from synth.codecs.rave_layout import RaveLayout
 from synth.codecs.torchscript import Script
 
-EMPTIED = ("pad", "cache")  # last names of the buffers of cached_conv, which start at zero
 LEAD_SECONDS = 0.5  # of faint noise before the burst
 TAIL_SECONDS = 2.0  # after it: more than the delay of any known configuration
 QUIET = 0.01  # standard deviation of that noise
 LOUD = 0.3  # of the burst
-BURSTS = 16  # measured, each a part of a hop later than the one before
+BURSTS = 4  # measured, each a part of a hop later than the one before
 
 
 class State:
     """The buffers that a run of the module changes, and how to set them back."""
 
-    def __init__(self, script: Script, run: Callable[[], object]) -> None:
-        """Find the buffers that `run` changes."""
+    def __init__(
+        self,
+        script: Script,
+        run: Callable[[], object],
+        *,
+        emptied: tuple[str, ...] = ("pad", "cache"),
+    ) -> None:
+        """Find the buffers that `run` changes.
+
+        Those whose last names are `emptied` start at zero, by default those of convolutions; the
+        others as they are in the file.
+        """
         self._script = script
         before = {name: buffer.clone() for name, buffer in script.module.named_buffers()}
         run()
         self._start = {}
         for name, buffer in script.module.named_buffers():
             if not torch.equal(before[name], buffer):
-                emptied = name.rpartition(".")[2] in EMPTIED
-                self._start[name] = torch.zeros_like(buffer) if emptied else before[name]
+                is_emptied = name.rpartition(".")[2] in emptied
+                self._start[name] = torch.zeros_like(buffer) if is_emptied else before[name]
 
     @property
     def is_streaming(self) -> bool:

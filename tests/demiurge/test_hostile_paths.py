@@ -47,6 +47,7 @@ LINES = {
     "query": "SEED DB -k 1 --steps 1",
     "render": "SEED DB MODEL -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
+    "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
     "playback": "PLAN -o NEW_FILE.wav --picture NEW_FILE.png --stems NEW_FOLDER --root SOUNDS",
     "browse": "DB --plan PLAN --model MODEL --folder NEW_FOLDER --root SOUNDS --port 1",
     "evaluate": "DB MODEL --seeds PIECES -o NEW_FOLDER --root SOUNDS --musicnn PACKAGE",
@@ -86,6 +87,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     paths = {
         "DB": "my.db",
         "MODEL": "my.model",
+        "MASKED": "my.masked",
         "PLAN": "out.plan.json",
         "TABLE": "table.csv",
         "FLOW": "my.flow",
@@ -101,9 +103,11 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     given["MEAN"] = folder / "mean.npy"
     np.save(given["MEAN"], np.zeros(80, np.float32))
     frames = ("--units", "frame", "--descriptors", "mfcc")
+    masked = ("--architecture", "masked")
     for words in (
         ("db", "build", sounds, given["DB"], *frames),
         ("sequencer", "train", given["DB"], given["MODEL"], "--epochs", 1),
+        ("sequencer", "train", given["DB"], given["MASKED"], "--epochs", 1, *masked),
         ("mosaic", given["SEED"], given["DB"], "-o", folder / "out.wav"),
         ("db", "export", given["DB"], given["TABLE"], "--format", "csv"),
     ):

@@ -56,6 +56,7 @@ def made(tmp_path_factory, tabla) -> SimpleNamespace:
     run("db", "remove", "removed/my.db", "0*")
     run("sequencer", "train", "db/my.db", "my.model", "--epochs", 1)
     run("sequencer", "train", "db/my.db", "mixture", "--epochs", 1, "--head", "mixture")
+    run("sequencer", "train", "db/my.db", "masked", "--epochs", 1, "--architecture", "masked")
     (folder / "long").mkdir()
     for i in range(3):
         sf.write(folder / "long" / f"{i}.wav", np.tile(np.roll(tabla, 9999 * i), 8), RATE)
@@ -238,6 +239,13 @@ def cases(made: Path) -> dict[str, Case]:
         "render": files(
             run(f"render {over} MADE/my.model -o OUT/out.wav --seconds 1 --force", made),
             start=made / "audio",
+        ),
+        "infill": files(
+            run(
+                "infill MADE/audio/out.plan.json MADE/db/my.db MADE/masked -o OUT/filled.wav"
+                " --keep periodic:2 --force",
+                made,
+            )
         ),
         "mosaic": files(run(f"mosaic {over} -o OUT/out.wav --force", made), start=made / "audio"),
         "playback": files(

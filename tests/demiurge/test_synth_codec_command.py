@@ -1,111 +1,101 @@
-"""demiurge synth train-codec, and resynth by a codec, as people run them: at toy sizes."""
+"""demiurge synth codec: what a codec is, in words and as JSON; and what is none."""
 
 import json
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import soundfile as sf
+from click.testing import CliRunner
 
-from demiurge.bundled import CORPUS_DIR
-from synth.codecs.mel_codec import MelCodecModel
-from synth.open_codec import open_codec
-from synth.resynth import resynthesise_by_codec
-from tests.demiurge.test_synth_command import run
-from tests.synth.toy_codecs import SIZES, save_toy, toy_vocoder
-from tests.synth.toy_flows import MEL
+import synth.open_codec
+from demiurge.cli import main
 
-TOY = {**SIZES, "segment_frames": 64, "batch_size": 2}
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """Bundled sounds, a trained codec, and the sizes and the vocoder that it was made with."""
-    folder = tmp_path_factory.mktemp("codec")
-    (folder / "sounds").mkdir()
-    for name in ("loop_amen", "ambi_choir", "guit_em9"):
-        (folder / "sounds" / f"{name}.ogg").write_bytes((CORPUS_DIR / f"{name}.ogg").read_bytes())
-    (folder / "toy.json").write_text(json.dumps(TOY))
-    toy_vocoder(MEL).save(folder / "vocoder")
-    save_toy(folder / "toy.codec", MEL)
-    line = ("train-codec", folder / "sounds", folder / "my.codec", "--steps", 3)
-    said = run(*line, "--size", folder / "toy.json", "--vocoder", folder / "vocoder")
-    return SimpleNamespace(folder=folder, said=said)
+FACTS = {
+    "name": "EnCodec here",
+    "sample_rate": 32000,
+    "channels": 1,
+    "hop_length": 640,
+    "frame_rate": 50.0,
+    "n_latents": 128,
+    "n_codebooks": 4,
+    "codebook_size": 2048,
+    "licence": "CC-BY-NC-4.0",
+    "hash": "00ff" * 8,
+}
 
 
-def test_training_tells_bits_distances_and_use_and_keeps_them(work):
-    model = work.folder / "my.codec"
-    measures = MelCodecModel.load(model).training_summary["measures"]
-    rate = 22050 / 512 * 4  # 16 entries
-    for number in (1, 2, 3):
-        books = f"{number} codebook{'s' if number > 1 else ''}"
-        line = (
-            f"  {books}: {number * rate:.0f} bits a second, mel distance"
-            f" {measures[f'mel_l1_{number}']:.3f}, {measures[f'perplexity_{number}']:.0f}"
-            " entries of the last in use\n"
+def run(*words, expect=0) -> str:
+    result = CliRunner().invoke(main, ["synth", "codec", *map(str, words)])
+    assert result.exit_code == expect, result.output
+    return result.output
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Return the function that makes `open_codec` give a codec of these facts."""
+    asked = []
+
+    def give(**facts):
+        codec = SimpleNamespace(**{**FACTS, **facts})
+        monkeypatch.setattr(
+            synth.open_codec, "open_codec", lambda path: asked.append(path) or codec
         )
-        assert line in work.said.out
-    assert "my.codec: mel-codec, best after 3 of 3 steps" in work.said.out
-    assert "lower is better; the mean spectrum: " in work.said.out
-    assert f"synth resynth AUDIO codec:{model} --codebooks 4 -o again.wav\n" in work.said.out
+        return asked
+
+    return give
 
 
-def test_training_goes_on_and_from(work, tmp_path):
-    sounds, model = work.folder / "sounds", tmp_path / "a.codec"
-    first = ("train-codec", sounds, model, "--size", work.folder / "toy.json", "--steps", 1)
-    run(*first, "--vocoder", work.folder / "vocoder")
-    document = json.loads(run("train-codec", sounds, model, "--resume", "--json", "--steps", 2).out)
-    assert document["steps"] == 2
-    assert [row["codebooks"] for row in document["by_codebooks"]] == [1, 2, 3]
-    assert (model / "vocoder" / "model.safetensors").read_bytes() == (
-        work.folder / "my.codec" / "vocoder" / "model.safetensors"
-    ).read_bytes()
-    again = ("train-codec", sounds, tmp_path / "b.codec", "--steps", 1, "--batch-size", 1)
-    from_toy = ("--from", work.folder / "toy.codec", "--size", work.folder / "toy.json")
-    run(*again, *from_toy, "--vocoder", work.folder / "vocoder")
-    assert MelCodecModel.load(tmp_path / "b.codec").config.width == TOY["width"]
-    refused = run(*again, *from_toy, "--force", "--mel", "44k", expect=2).err
-    assert "--mel: the model that --from names has its own; leave it out" in refused
-    refused = run("train-vocoder", sounds, model, "--resume", expect=1).err
-    assert "holds the training of a codec, not of a vocoder" in refused
+def test_facts_in_words(opened):
+    asked = opened()
+    assert run("some/where") == (
+        "EnCodec here: 32000 Hz, 1 channel; a frame is 640 samples, 50 frames a second\n"
+        "  a frame has 128 latents, or codes of 4 codebooks of 2048 entries (2.2 kbit/s)\n"
+        "  licence of the weights: CC-BY-NC-4.0, not for commercial use\n"
+        f"  hash {FACTS['hash']}\n"
+    )
+    run("codec:some/where")
+    assert asked == [Path("some/where")] * 2
 
 
-def test_a_vocoder_of_another_mel_is_refused(work, tmp_path):
-    line = ("train-codec", work.folder / "sounds", tmp_path / "x.codec", "--mel", "44k")
-    refused = run(*line, "--vocoder", work.folder / "vocoder", expect=2).err
-    assert "mel sample_rate is 44100 in the codec and 22050 in its vocoder" in refused
-    assert not (tmp_path / "x.codec").exists()
+def test_facts_as_json(opened):
+    opened()
+    assert json.loads(run("here", "--json")) == {
+        "codec": "here",
+        **FACTS,
+        "bits_per_second": 2200.0,
+    }
 
 
-@pytest.mark.parametrize("codebooks", [None, 1, 3])
-def test_resynth_by_a_codec_keeps_length_and_channels(codebooks, work, tmp_path, tabla):
-    stereo = np.stack([tabla, 0.5 * tabla[::-1]], axis=1)[:9999]
-    sf.write(tmp_path / "in.wav", stereo, 22050, subtype="FLOAT")
-    path = work.folder / "toy.codec"
-    more = ("--codebooks", codebooks) if codebooks else ()
-    line = ("resynth", tmp_path / "in.wav", f"codec:{path}", "-o", tmp_path / "o.wav", *more)
-    document = json.loads(run(*line, "--json").out)
-    samples, rate = sf.read(tmp_path / "o.wav", dtype="float32")
-    assert (samples.shape, rate) == ((9999, 2), 22050)
-    codec = open_codec(path)
-    assert (document["codec"], document["hash"]) == ("codec toy.codec", codec.hash)
-    expected = resynthesise_by_codec(tmp_path / "in.wav", codec, codebooks)
-    np.testing.assert_allclose(samples, expected * document["gain"], rtol=0, atol=1e-4)
-    if codebooks:
-        assert document["bits_per_second"] == pytest.approx(codebooks * 4 * 22050 / 512)
-        kbits = codebooks * 4 * 22050 / 512 / 1000
-        said = run(*line, "--force").out
-        assert f"2 channels, {kbits:.2f} kbit/s for each" in said
+def test_codec_without_codes(opened):
+    opened(n_codebooks=0, codebook_size=0, n_latents=1, licence="unknown")
+    said = run("here")
+    assert "  a frame has 1 latent and no codes\n" in said
+    assert "  licence of the weights: unknown; look where they were published\n" in said
+    assert json.loads(run("here", "--json"))["bits_per_second"] == 0
 
 
-def test_resynth_refuses_codebooks_that_are_not_there(work, tmp_path, tabla):
-    sf.write(tmp_path / "in.wav", tabla, 22050)
-    line = ("resynth", tmp_path / "in.wav")
-    more = ("-o", tmp_path / "o.wav", "--codebooks", 4)
-    told = run(*line, f"codec:{work.folder / 'toy.codec'}", *more, expect=2).err
-    assert "n_codebooks=4 must be from 1 to 3, those of codec toy.codec" in told
-    told = run(*line, work.folder / "vocoder", *more, expect=2).err
-    assert "--codebooks 4 needs a codec; give codec:PATH" in told
-    told = run(*line, "codec:shipped:flute", "-o", tmp_path / "o.wav", expect=2).err
-    assert "no codec of that name is shipped" in told
-    assert not (tmp_path / "o.wav").exists()
+@pytest.mark.parametrize(("licence", "shown"), [("mit", "mit"), ("cc-by-4.0", "cc-by-4.0")])
+def test_free_licences_are_shown_as_they_are(opened, licence, shown):
+    opened(licence=licence)
+    assert f"weights: {shown}\n" in run("here")
+
+
+def test_what_is_no_codec_is_one_line(tmp_path):
+    said = run("facebook/encodec_24khz", expect=1)
+    assert "hf download facebook/encodec_24khz --local-dir encodec_24khz\n" in said
+    assert said.count("\n") == 1
+    assert run(tmp_path, expect=1).startswith(f"Error: {tmp_path}: no model here")
+
+
+def test_broken_torchaudio_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "torchaudio.py").write_text("raise OSError('libc10_cuda.so: no such file')")
+    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "dac").mkdir()
+    (tmp_path / "dac" / "config.json").write_text('{"model_type": "dac"}')
+    (tmp_path / "dac" / "model.safetensors").write_bytes(b"")
+    said = run(tmp_path / "dac", expect=2)
+    assert said.startswith("Error: torchaudio is installed but broken (libc10_cuda.so: no such")
+    assert said.endswith(" -m pip uninstall torchaudio\n")
+    assert said.count("\n") == 1

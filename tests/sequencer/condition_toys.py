@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
-from db.normaliser import Normaliser
 from sequencer.condition import CoarseCondition, TrackCondition
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.track import Track
-from tests.sequencer.toys import NORMALISER, SETTINGS, SONGS, TOY, TOY_HEAD, song, toy
+from tests.sequencer.toys import NORMALISER, SETTINGS, SONGS, TOY_HEAD, song, toy
 
 GROUP = 4  # steps
 KINDS = ("coarse", "track")

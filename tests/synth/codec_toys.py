@@ -156,6 +156,8 @@ def _model(kind: Any, config: Any, random_seed: int) -> Any:
         for name, weight in codec.named_parameters():
             if name.endswith("original0"):  # the size of normed weights
                 weight.mul_(2)
+            elif name.endswith("bias"):
+                weight.zero_()
             elif weight.dim() == 3:
                 weight.normal_(std=0.6 * weight[0].numel() ** -0.5)
         frames = codec.encoder(_noises(codec.config))

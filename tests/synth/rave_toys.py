@@ -224,6 +224,7 @@ class MultiscalePrior(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.listen[0]:
+            self.previous_step[: x.shape[0]].copy_(x[..., -1:].transpose(1, 2))
             return torch.cat([x, torch.ones_like(x[:, :1])], 1)
         steps = []
         for _ in range(x.shape[-1]):
