@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     examples=(
         "demiurge synth codec encodec_24khz",
         "demiurge synth codec dac_44khz --json",
+        "demiurge synth codec rave:strings.ts",
     )
 )
 @click.argument("codec_path", metavar="CODEC", type=ANY_PATH)
@@ -54,6 +55,7 @@ def codec(codec_path: Path, as_json: bool) -> None:
                 "bits_per_second": bits,
                 "licence": opened.licence,
                 "hash": opened.hash,
+                "details": opened.details,
             }
         )
         return
@@ -64,6 +66,8 @@ def codec(codec_path: Path, as_json: bool) -> None:
     echo_line(f"  a frame has {_contents(opened, bits)}")
     echo_line(f"  licence of the weights: {_licence(opened.licence)}")
     echo_line(f"  hash {opened.hash}")
+    for name, value in opened.details.items():
+        echo_line(f"  {name.replace('_', ' ')}: {value}")
 
 
 def _contents(opened: Codec, bits: float) -> str:
