@@ -23,6 +23,7 @@ def folder(tmp_path_factory):
     save_rave(folder / "strings.ts", "streaming")
     save_rave(folder / "codes.ts", "discrete")
     save_rave(folder / "wide.ts", "v1", stereo=True)
+    save_rave(folder / "piano.ts", "v2", has_prior=True)
     save_prior(folder / "prior.ts")
     time = np.arange(11_025) / 22_050
     stereo = np.stack([np.sin(2000 * time), np.sin(3000 * time)], 1)
@@ -68,7 +69,7 @@ def test_resynth_by_some_codebooks(folder, tmp_path):
     assert sf.info(out).frames == 4000
     (tmp_path / "through.wav").unlink()
     message = "n_codebooks=5 must be from 1 to 4, those of rave codes.ts"
-    assert message in run(*words, "--codebooks", 5, expect=1)
+    assert message in run(*words, "--codebooks", 5, expect=2)
 
 
 def test_prior_is_refused_in_one_line(folder, tmp_path):
@@ -78,3 +79,38 @@ def test_prior_is_refused_in_one_line(folder, tmp_path):
     assert "prior.ts: a prior, which makes latents and knows no audio; give the RAVE" in said
     assert said.count("\n") == 1
     assert not out.exists()
+
+
+def test_generate_fills_a_folder_by_the_prior_inside(folder, tmp_path):
+    words = ("synth", "generate", "--with", f"rave:{folder / 'piano.ts'}", tmp_path / "one")
+    asked = ("--seconds", 1.2345, "--random-seed", 3)
+    said = run(*words, *asked, "--minutes", 0.02)
+    assert "rave piano.ts" in said
+    files = sorted((tmp_path / "one").glob("*.flac"))
+    assert [sf.info(file).frames for file in files] == [9876]
+    first = files[0].read_bytes()
+    header = json.loads((tmp_path / "one" / "manifest.jsonl").read_text().splitlines()[0])
+    assert header["generator"] == "rave piano.ts"
+    assert (header["licence"], header["sample_rate"]) == ("unknown", 8000)
+    assert "2 files made" in run(*words, *asked, "--minutes", 0.05)  # it goes on
+    run(*words[:-1], tmp_path / "two", *asked, "--minutes", 0.05)
+    for name in ("generated-000001.flac", "generated-000002.flac", "generated-000003.flac"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert (tmp_path / "two" / "generated-000001.flac").read_bytes() == first
+
+
+def test_generate_by_a_prior_of_its_own(folder, tmp_path):
+    words = ("synth", "generate", "--with", f"rave:{folder / 'strings.ts'}", "--seconds", 1)
+    said = run(*words, tmp_path / "out", expect=1)
+    assert "strings.ts: it has no prior, so that it can only turn sounds into sounds;" in said
+    assert said.count("\n") == 1
+    facts = json.loads(run(*words, "--prior", folder / "prior.ts", tmp_path / "out", "--json"))
+    assert facts["made"] == 1
+
+
+def test_prior_without_a_rave_is_refused(folder, tmp_path):
+    prior = ("--prior", folder / "prior.ts")
+    said = run("synth", "generate", "shipped", "shipped", tmp_path / "out", *prior, expect=2)
+    assert "--prior goes with --with rave:FILE; leave it out" in said
+    said = run("synth", "generate", "--with", "diffusers:x", tmp_path / "out", *prior, expect=2)
+    assert "goes with --with rave:FILE, not diffusers:x" in said
