@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import log2
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ import click
 from demiurge.cli.options.command import command
 from demiurge.cli.options.models import codec_of_word
 from demiurge.cli.options.output import json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_line
+from demiurge.shipped import model_path
 
 if TYPE_CHECKING:
     from synth.codec import Codec
@@ -24,23 +25,25 @@ if TYPE_CHECKING:
         "demiurge synth codec rave:strings.ts",
     )
 )
-@click.argument("codec_path", metavar="CODEC")
+@click.argument("codec_path", metavar="CODEC", type=ANY_PATH)
 @json_option
-def codec(codec_path: str, as_json: bool) -> None:
+def codec(codec_path: Path, as_json: bool) -> None:
     """Say what CODEC is: its rates, latents, codebooks, licence and hash.
 
-    CODEC is the folder of an EnCodec, a DAC or a Mimi as Hugging Face has them, with config.json
-    and model.safetensors; or one that synth train-codec made, codec:shipped, or rave:FILE.ts.
-    Nothing is fetched, and no code in a folder is run.
+    CODEC is a model of train-codec, shipped, an export of RAVE (.ts), or the folder of an EnCodec,
+    a DAC or a Mimi as Hugging Face has them, with config.json and model.safetensors. Nothing is
+    fetched, and no code in a folder is run.
     """
+    from synth.codec_measures import bits_per_second
     from synth.open_codec import open_codec
 
-    opened = open_codec(codec_of_word(Path(codec_path)) or codec_path)
-    bits = opened.frame_rate * opened.n_codebooks * log2(max(opened.codebook_size, 1))
+    opened = open_codec(codec_of_word(codec_path) or model_path(codec_path, "codec"))
+    size = max(opened.codebook_size, 1)  # 0 without codebooks
+    bits = bits_per_second(opened.n_codebooks, size, opened.frame_rate)
     if as_json:
         echo_json(
             {
-                "codec": codec_path,
+                "codec": str(codec_path),
                 "name": opened.name,
                 "sample_rate": opened.sample_rate,
                 "channels": opened.channels,

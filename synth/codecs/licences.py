@@ -9,8 +9,8 @@ from files.regular import read_regular
 MAX_BYTES = 1 << 22
 REMEDY = "remove the file, or download it again"
 FRONT_MATTER = re.compile(r"\A\s*---\s*\n(?P<lines>.*?)\n---", re.DOTALL)
-LICENCE = re.compile(r"^license:\s*(?:\n\s*-\s*)?['\"]?(?P<name>[\w.+-]+)", re.MULTILINE)
-OTHER = re.compile(r"^license_name:\s*['\"]?(?P<name>[\w.+-]+)", re.MULTILINE)
+LICENCE = re.compile(r"^license:[ \t]*(?:\n\s*-\s*)?['\"]?(?P<name>\w[\w.+-]*)", re.MULTILINE)
+OTHER = re.compile(r"^license_name:\s*['\"]?(?P<name>\w[\w.+-]*)", re.MULTILINE)
 FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENSE_weights", "COPYING")
 UNKNOWN = "unknown"
 # of models whose folder does not say, by the last part of their name on Hugging Face
