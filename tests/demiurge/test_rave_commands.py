@@ -1,13 +1,16 @@
 """Exports of RAVE at the command line: shown, and sounds passed through them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
+from tests.pages import ROOT, demiurge_commands, run_as_written
 from tests.synth.rave_toys import save_prior, save_rave
 
 
@@ -114,3 +117,20 @@ def test_prior_without_a_rave_is_refused(folder, tmp_path):
     assert "--prior goes with --with rave:FILE; leave it out" in said
     said = run("synth", "generate", "--with", "diffusers:x", tmp_path / "out", *prior, expect=2)
     assert "goes with --with rave:FILE, not diffusers:x" in said
+
+
+def test_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "rooms" / "codecs.md").read_text()
+    section = page[page.index("## RAVE") :]
+    save_rave(tmp_path / "strings.ts", "v2", has_prior=True)
+    save_prior(tmp_path / "strings_prior.ts")
+    (tmp_path / "my_sounds").mkdir()
+    shutil.copy(CORPUS_DIR / "loop_tabla.ogg", tmp_path / "my_sounds")
+    samples, rate = sf.read(SEED_FILE)
+    sf.write("my_seed.wav", samples[:rate], rate)
+    run_as_written(demiurge_commands(section))
+    assert sf.info("mosaic.wav").duration == pytest.approx(1, abs=0.01)
+    assert sf.info("by_strings.wav").samplerate == 8000
+    assert len(list(tmp_path.glob("strings/*.flac"))) == 3
+    assert len(list(tmp_path.glob("by_prior/*.flac"))) == 1
