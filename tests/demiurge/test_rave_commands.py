@@ -38,7 +38,7 @@ def test_codec_shows_the_latents_that_are_used(folder):
     said = run("synth", "codec", f"rave:{folder / 'strings.ts'}")
     assert said.startswith("rave strings.ts: 8000 Hz, 1 channel; a frame is 16 samples, 500 frames")
     assert "  a frame has 4 latents and no codes\n" in said
-    assert "  kind: variational, streaming\n" in said
+    assert "  kind: continuous, streaming\n" in said
     assert "  latents used: 4 of 8\n" in said
     facts = json.loads(run("synth", "codec", folder / "codes.ts", "--json"))
     assert facts["details"] == {"version": 2, "kind": "discrete", "prior": "no"}
@@ -73,6 +73,15 @@ def test_resynth_by_some_codebooks(folder, tmp_path):
     (tmp_path / "through.wav").unlink()
     message = "n_codebooks=5 must be from 1 to 4, those of rave codes.ts"
     assert message in run(*words, "--codebooks", 5, expect=2)
+
+
+def test_export_whose_codebooks_are_hidden_is_passed_by_codes(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("synth.codecs.rave_codebooks.find_codebooks", lambda *_: None)
+    out = tmp_path / "through.wav"
+    words = ("synth", "resynth", folder / "voice.wav", f"rave:{folder / 'codes.ts'}", "-o", out)
+    assert "has codes but no latents, as its codebooks cannot be found" in run(*words, expect=2)
+    run(*words, "--codebooks", 4)
+    assert sf.info(out).frames == 4000
 
 
 def test_prior_is_refused_in_one_line(folder, tmp_path):
