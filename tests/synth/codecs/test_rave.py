@@ -131,7 +131,7 @@ class Recurrent(RaveV2):
 
     def __init__(self) -> None:
         super().__init__(4, 0.0, streaming=False, has_prior=False)
-        self.register_buffer("last", torch.zeros(1, 4, 1))
+        self.register_buffer("last", torch.zeros(1, 4, 5))
 
     @torch.jit.export
     def encode(self, x: Tensor) -> Tensor:
