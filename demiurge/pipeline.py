@@ -99,6 +99,7 @@ def render_continuation(
         accompanied=None if accompanied is None else str(accompanied),
         include_seed=include_seed or None,
         transpose=transpose or None,
+        decode=render_options.decoded_by,
     )
     renderer = Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render_continuations(continuations, heard, out)
@@ -139,7 +140,10 @@ def render_mosaic(
         check_can_stretch(opened)
     sequence = describe(target, opened.settings)
     settings = PlanSettings(
-        search=search, crossfade=render_options.crossfade, target=target_name or str(target)
+        search=search,
+        crossfade=render_options.crossfade,
+        target=target_name or str(target),
+        decode=render_options.decoded_by,
     )
     if search.voices.fit_spectra:
         renderer = Renderer(opened, settings, render_options, progress, on_result)

@@ -11,10 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from db.units import step_lengths
 from sequencer.averages import SPANS, Spans
@@ -28,11 +27,15 @@ from sequencer.forecaster_document import (
     read_forecaster_document,
 )
 from sequencer.registry import build_network
+from sequencer.scaled_model import ScaledModel
 from training.checkpoint import load_weights, rebuild, save_checkpoint
 
 # Share of the excerpts of a batch that are trained on without averages. By these a network tells
 # which piece of a small corpus it hears, and goes on by heart.
 DROPPED_AVERAGES = 0.3
+
+# How names of tensors began in older checkpoints, and begin today.
+RENAMED = {"body.": "architecture.", "head.codebooks": "head.quantiser.codebooks"}
 
 
 @dataclass
@@ -49,7 +52,7 @@ class ForecasterConfig:
     condition: CoarseCondition | TrackCondition | None = None
 
 
-class Forecaster(nn.Module):
+class Forecaster(ScaledModel):
     """Maps sequences of independent columns to a distribution over each next step.
 
     Attributes
@@ -60,10 +63,7 @@ class Forecaster(nn.Module):
         The forecaster of that sequence, if it is one of means over groups of steps.
     """
 
-    mean: Tensor
-    std: Tensor
-    low: Tensor
-    high: Tensor
+    config: ForecasterConfig
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
@@ -79,31 +79,13 @@ class Forecaster(nn.Module):
             head_sizes=config.head_sizes,
         )
         self.head.name_columns(names)
-        for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
-            self.register_buffer(name, torch.full((n,), value))
+        self.register_statistics(n)
         self.condition: ConditionInput | None = None
         self.coarse: Forecaster | None = None
         if config.condition:
             self.condition = ConditionInput(len(config.condition.names(config.settings)))
         if isinstance(config.condition, CoarseCondition):
             self.coarse = Forecaster(config.condition.forecaster).requires_grad_(False)
-
-    def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Set the database's normaliser and the z-scored range of the training data.
-
-        `low` and `high` are (n_static,).
-        """
-        columns = static_columns(self.config.settings)
-        self.mean.copy_(torch.from_numpy(normaliser.mean[columns]))
-        self.std.copy_(torch.from_numpy(normaliser.std[columns]))
-        self.low.copy_(low)
-        self.high.copy_(high)
-
-    def normalise(self, static: Tensor) -> Tensor:
-        return (static - self.mean) / self.std
-
-    def denormalise(self, scores: Tensor) -> Tensor:
-        return scores * self.std + self.mean
 
     def step_samples(self, scores: Tensor) -> np.ndarray:
         """Return how long z-scored steps (steps, n_static) last, in samples, int64, (steps,)."""
@@ -148,9 +130,14 @@ class Forecaster(nn.Module):
         if self.training:
             kept = torch.rand(len(averages), 1, 1, device=averages.device) >= DROPPED_AVERAGES
             averages = averages * kept
-        inputs = self.join(self.head.encode(scores), averages, rows)
-        state = self.architecture.prime(inputs[:, :n_context])
-        hidden, _ = self.architecture(inputs[:, n_context:], state)
+        n_seed = n_context + 1
+        averages = self.head.spread(averages, n_seed)
+        if rows is not None:
+            rows = self.head.spread(rows, n_seed)
+        inputs = self.join(self.head.encode(scores, n_seed), averages, rows)
+        first = self.head.n_primed(n_context)
+        state = self.architecture.prime(inputs[:, :first])
+        hidden, _ = self.architecture(inputs[:, first:], state)
         return hidden
 
     def save(self, folder: str | Path) -> None:
@@ -228,5 +215,8 @@ def _condition(
 
 
 def _new_name(name: str) -> str:
-    """Return today's name of a tensor of 0.1.0."""
-    return name.replace("body.", "architecture.", 1) if name.startswith("body.") else name
+    """Return today's name of a tensor of an older checkpoint."""
+    for before, today in RENAMED.items():
+        if name.startswith(before):
+            return name.replace(before, today, 1)
+    return name

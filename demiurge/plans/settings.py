@@ -49,6 +49,8 @@ class PlanSettings:
         Units left after each filter.
     index : str, optional
         Kind of the index.
+    decode : dict, optional
+        The codec that sounded it in place of crossfades: `codec`, `hash` and `licence`.
     cost : float, optional
         Target costs plus weighted join costs.
     other : dict
@@ -71,6 +73,7 @@ class PlanSettings:
     units: dict[str, int] | None = None
     index: str | None = None
     cost: float | None = None
+    decode: dict[str, str] | None = None
     other: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -151,6 +154,7 @@ PLAIN_NAMES = (
     "units",
     "index",
     "cost",
+    "decode",
 )
 SAMPLING_NAMES = tuple(option.name for option in fields(SamplingOptions))
 
