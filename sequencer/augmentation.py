@@ -29,7 +29,8 @@ class Augmentation:
     def __init__(self, model: Forecaster) -> None:
         settings = model.config.settings
         names = [settings.names[column] for column in static_columns(settings)]
-        mean, std = model.mean.cpu(), model.std.cpu()
+        mean = model.mean.cpu()
+        std = model.std.cpu()
         self._of_steps = _Change(names, mean, std, _levels(names))
         self._of_rows: _Change | None = None
         if model.config.condition:

@@ -48,8 +48,8 @@ def check_accompanies(forecaster: Forecaster) -> None:
 def condition_statistics(forecaster: Forecaster) -> tuple[Tensor, Tensor]:
     """Return mean and std, (width,), that the rows of a forecaster's condition are z-scored by."""
     if forecaster.coarse is not None:
-        coarse = forecaster.coarse
-        mean, std = coarse.mean.cpu(), coarse.std.cpu()
+        mean = forecaster.coarse.mean.cpu()
+        std = forecaster.coarse.std.cpu()
         return torch.cat([mean, mean.new_zeros(1)]), torch.cat([std, std.new_ones(1)])
     columns = frame_columns(forecaster.config.settings)
     spans = len(TRACK_EDGES) - 1

@@ -19,7 +19,6 @@ from sequencer.condition import GroupSteps
 from sequencer.condition_rows import (
     Coarse,
     ConditionRows,
-    Tracks,
     coarse_split,
     config_of,
     identity_of,
@@ -27,9 +26,11 @@ from sequencer.condition_rows import (
 from sequencer.forecaster import KIND, Forecaster
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.loss import batch_loss, validation_loss
+from sequencer.names import COARSE
 from sequencer.new_forecaster import fit_window, new_forecaster, scores_of
 from sequencer.registry import HEADS, check_known
 from sequencer.split import NamedSequences, Split, split_sequences
+from sequencer.tracks import Tracks
 from sequencer.windows import Batch, windows_for
 from training.checkpoint import holds_model, rebuilding
 from training.checkpoint_config import CONFIG
@@ -40,7 +41,6 @@ from training.trainable import Trainable
 from training.training_position import TrainingPosition, TrainingSummary
 
 GRADIENT_CLIP = 1.0
-COARSE = "coarse"  # folder in that of a model: the training of its coarse level
 COARSE_SHARE = 0.25  # of the minutes of a training
 WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 

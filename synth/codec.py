@@ -53,6 +53,11 @@ class Codec(ABC):
         """Frames in a second."""
         return self.sample_rate / self.hop_length
 
+    @property
+    def details(self) -> dict[str, str | int | float]:
+        """What else is worth showing of it, by name."""
+        return {}
+
     def n_frames(self, n_samples: int) -> int:
         """Return the number of frames of so many samples; the last one may be part of a hop."""
         return -(-n_samples // self.hop_length)

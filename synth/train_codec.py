@@ -136,7 +136,8 @@ class CodecTraining(AudioTraining):
             {"params": others, "faster": 1.0},
             {"params": entries, "faster": ENTRIES_FASTER, "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, self.rate, betas=BETAS, weight_decay=0.01)
+        greatest = ENTRIES_FASTER * self.rate
+        return torch.optim.AdamW(groups, greatest, betas=BETAS, weight_decay=0.01)
 
     def _new_model(self) -> MelCodecModel:
         """Make a model with random weights and the statistics of the training files."""

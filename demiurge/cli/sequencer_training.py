@@ -36,6 +36,7 @@ from sequencer.names import ARCHITECTURES, HEADS, MASKED
 
 if TYPE_CHECKING:
     from db.database import Database
+    from sequencer.condition import GroupSteps
     from sequencer.train import ForecasterOptions, ForecasterSummary
     from sequencer.train_masked import MaskedOptions
 
@@ -117,16 +118,51 @@ training_options = option_group(
 )
 
 
+class GroupStepsType(click.ParamType):
+    """beats, bars, or a number of steps."""
+
+    name = "steps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GroupSteps:
+        if value in ("beats", "bars"):
+            return value
+        if not str(value).isdecimal():
+            self.fail(f"{value} is neither beats, bars nor a number of steps", param, ctx)
+        return int(value)
+
+
+coarse_option = model_option(
+    "--coarse",
+    type=GroupStepsType(),
+    metavar="beats|bars|N",
+    help="Learn beats, bars of four beats or groups of N steps as well; these are forecast"
+    " first, and the steps by them.",
+)
+with_option = model_option(
+    "--with",
+    "pattern",
+    metavar="NAME",
+    help="Learn to go with the sources of this name, such as drums.wav or '*_drums.wav', each"
+    " with the others of its folder.",
+)
+
+
 @command(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "demiurge sequencer train my.db my.model --coarse bars",
+        "demiurge sequencer train stems.db my.model --with drums.wav",
         "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
 @click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
+@coarse_option
+@with_option
 @resume_option("give the same options")
 @track_option
 @force_option
@@ -135,6 +171,8 @@ def train(
     database: Path,
     model_dir: Path,
     options: ForecasterOptions | MaskedOptions,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     resume: bool,
     track: str | None,
     force: bool,
@@ -158,6 +196,8 @@ def train(
             opened,
             model_dir,
             options,
+            coarse=coarse,
+            pattern=pattern,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -176,17 +216,32 @@ def train_on(
     database: Database,
     model_dir: Path,
     options: ForecasterOptions | MaskedOptions,
+    *,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     **how: Any,
 ) -> ForecasterSummary:
     """Train what the options are of on the sequences of a database."""
+    from demiurge.tracks import pair_tracks
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
 
-    sequences = list(database.sequences())
     how |= {"settings": database.settings, "normaliser": database.normaliser}
-    if isinstance(options, ForecasterOptions):
-        return train_forecaster(sequences, model_dir, options=options, **how)
-    return train_masked(sequences, model_dir, options=options, **how)
+    if not isinstance(options, ForecasterOptions):
+        if coarse is not None or pattern is not None:
+            raise ParameterError(
+                f"--coarse and --with do not go with --architecture {MASKED}, which fills gaps;"
+                " leave them out"
+            )
+        return train_masked(list(database.sequences()), model_dir, options=options, **how)
+    tracks = None
+    if pattern is None:
+        sequences = list(database.sequences())
+    else:
+        sequences, tracks = pair_tracks(database, pattern)
+    return train_forecaster(
+        sequences, model_dir, options=options, coarse=coarse, tracks=tracks, **how
+    )
 
 
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
@@ -210,7 +265,11 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
-    if summary.train_steps < FEW_STEPS and not is_masked:
+    if summary.coarse_loss is not None:
+        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f}")
+    if summary.of_coarse:
+        echo_line("  that was the coarse level, which is trained first; go on with --resume")
+    elif summary.train_steps < FEW_STEPS and not is_masked:
         echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"

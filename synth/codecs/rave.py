@@ -12,6 +12,7 @@ import torch
 from files.errors import ParameterError
 from synth.codec import Codec
 from synth.codecs import rave_codebooks
+from synth.codecs.licences import stated_licence
 from synth.codecs.rave_model import RaveModel
 
 LARGEST_BOOK = 1024  # of RAVE's discrete configurations, where the export does not show it
@@ -39,6 +40,7 @@ class Rave(Codec):
         self.model = RaveModel(path, device=device)
         layout = self.model.layout
         self.name = f"rave {self.model.script.path.name}"
+        self.licence = stated_licence(self.model.script.path.resolve().parent)
         self.hash = self.model.script.hash
         self.sample_rate = layout.sample_rate
         self.channels = layout.channels_out

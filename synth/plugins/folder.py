@@ -100,3 +100,11 @@ def _is_hashed(path: Path, folder: Path) -> bool:
     if hidden or path.suffix not in HASHED or not path.is_file():
         return False
     return path.suffix != ".bin" or not any(path.parent.glob("*.safetensors"))
+
+
+def licence_line(licence: str) -> str:
+    """Return what to tell a user about a licence."""
+    if licence == UNKNOWN_LICENCE:
+        return "its folder states no licence; look at the page that it comes from"
+    is_non_commercial = "nc" in re.split(r"[^a-z]+", licence.lower())
+    return f"licence {licence}" + (": not for commercial use" if is_non_commercial else "")

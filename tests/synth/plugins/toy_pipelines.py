@@ -13,12 +13,12 @@ LICENCE = "cc-by-nc-sa-4.0"
 
 
 def write_dance() -> Any:
-    """Return a Dance Diffusion: stereo, 8 kHz, of any length."""
+    """Return a Dance Diffusion: stereo, 2 kHz, of any length."""
     from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
 
     unet = UNet1DModel(
         sample_size=4096,
-        sample_rate=8000,
+        sample_rate=2000,
         in_channels=2,
         out_channels=2,
         extra_in_channels=64,
