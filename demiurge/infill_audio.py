@@ -138,8 +138,10 @@ def fill_latents(
         model, codes, torch.from_numpy(keep), options, generator=generator, progress=progress
     )
     restored = model.denormalise(quantiser.restore(filled).clamp(model.low, model.high))
-    whole = keep.all(axis=1)[:, None]
-    return np.where(whole, latents, restored.numpy()).astype(np.float32)
+    free = ~keep.all(axis=1)
+    made = latents.copy()
+    made[free] = restored.numpy()[free]
+    return made
 
 
 def _only_codec(settings: DescriptorSettings, model: str | Path) -> ModelDescriptor:
@@ -157,7 +159,7 @@ def _only_codec(settings: DescriptorSettings, model: str | Path) -> ModelDescrip
     else:
         remedy = (
             "it knows other descriptors than a codec's; build a database with --units frame"
-            " --descriptors codec:PATH at the codec's --sample-rate and --hop-length"
+            " --descriptors codec:PATH"
         )
     raise ParameterError(
         f"{model}: audio can only be filled in by a masked model of a codec's frames: {remedy}, and"
