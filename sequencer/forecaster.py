@@ -34,6 +34,9 @@ from training.checkpoint import load_weights, rebuild, save_checkpoint
 # which piece of a small corpus it hears, and goes on by heart.
 DROPPED_AVERAGES = 0.3
 
+# How names of tensors began in older checkpoints, and begin today.
+RENAMED = {"body.": "architecture.", "head.codebooks": "head.quantiser.codebooks"}
+
 
 @dataclass
 class ForecasterConfig:
@@ -127,9 +130,14 @@ class Forecaster(ScaledModel):
         if self.training:
             kept = torch.rand(len(averages), 1, 1, device=averages.device) >= DROPPED_AVERAGES
             averages = averages * kept
-        inputs = self.join(self.head.encode(scores), averages, rows)
-        state = self.architecture.prime(inputs[:, :n_context])
-        hidden, _ = self.architecture(inputs[:, n_context:], state)
+        n_seed = n_context + 1
+        averages = self.head.spread(averages, n_seed)
+        if rows is not None:
+            rows = self.head.spread(rows, n_seed)
+        inputs = self.join(self.head.encode(scores, n_seed), averages, rows)
+        first = self.head.n_primed(n_context)
+        state = self.architecture.prime(inputs[:, :first])
+        hidden, _ = self.architecture(inputs[:, first:], state)
         return hidden
 
     def save(self, folder: str | Path) -> None:
@@ -207,5 +215,8 @@ def _condition(
 
 
 def _new_name(name: str) -> str:
-    """Return today's name of a tensor of 0.1.0."""
-    return name.replace("body.", "architecture.", 1) if name.startswith("body.") else name
+    """Return today's name of a tensor of an older checkpoint."""
+    for before, today in RENAMED.items():
+        if name.startswith(before):
+            return name.replace(before, today, 1)
+    return name

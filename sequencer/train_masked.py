@@ -118,7 +118,9 @@ class MaskedTraining(Trainable):
         train = scores_of(self.split.train, settings, normaliser)
         validation = scores_of(self.split.validation, settings, normaliser)
         model = _new_model(train, settings, normaliser, options.random_seed)
-        codes = [[model.head.quantise(rows) for rows in part] for part in (train, validation)]
+        codes = [
+            [model.head.quantiser.quantise(rows) for rows in part] for part in (train, validation)
+        ]
         window = fit_window(train, options.window)
         self.train_windows, self.validation_windows = (
             TokenWindows(part, window=window, batch_size=options.batch_size) for part in codes
@@ -177,7 +179,8 @@ def _new_model(
     config = MaskedConfig(
         settings,
         sizes=asdict(MaskedSizes()),
-        head_sizes=TokensHead.sizes_for(len(everything)),
+        # tokens of a step are filled in any order, so that none is told those below it
+        head_sizes={**TokensHead.sizes_for(len(everything)), "depth": 0},
     )
     torch.manual_seed(random_seed)
     model = MaskedModel(config)

@@ -178,10 +178,10 @@ def _fill(
     settings = database.settings
     static = _played(plan, database)[:, static_columns(settings)]
     scores = model.normalise(torch.from_numpy(np.ascontiguousarray(static)))
-    codes = model.head.quantise(scores)
+    codes = model.head.quantiser.quantise(scores)
     keep = torch.from_numpy(kept.tokens)
     filled = fill_tokens(model, codes, keep, options, generator=generator, progress=progress)
-    restored = model.head.restore(filled).clamp(model.low, model.high)
+    restored = model.head.quantiser.restore(filled).clamp(model.low, model.high)
     is_free = torch.from_numpy(~kept.steps)[:, None]
     known = torch.where(is_free, model.denormalise(restored), torch.from_numpy(static))
     return complete(known.detach().numpy(), settings)

@@ -33,7 +33,7 @@ def untrained(levels=3, bits=3, seed=0):
     torch.manual_seed(seed)
     sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "span": 5}
     model = MaskedModel(MaskedConfig(SETTINGS, sizes, {"levels": levels, "bits": bits}))
-    torch.nn.init.normal_(model.head.codebooks)
+    torch.nn.init.normal_(model.head.quantiser.codebooks)
     return model.eval()
 
 
@@ -56,5 +56,5 @@ def train(folder, monkeypatch, *, sequences=SONGS, resume=False, **options):
 
 def nearest_in_pattern(model, codes):
     """Return which step of the pattern each step of codes (steps, levels) is nearest to."""
-    restored = model.denormalise(model.head.restore(codes)).numpy()
+    restored = model.denormalise(model.head.quantiser.restore(codes)).numpy()
     return np.square(restored[:, None] - PATTERN).sum(-1).argmin(-1)

@@ -129,7 +129,7 @@ def test_a_periodic_corpus_gets_its_period_back(tmp_path, monkeypatch):
     train(tmp_path / "m", monkeypatch, epochs=30)
     model = MaskedModel.load(tmp_path / "m")
     song = torch.from_numpy(periodic_song(60, 99)[:, :4])
-    codes = model.head.quantise(model.normalise(song))
+    codes = model.head.quantiser.quantise(model.normalise(song))
     keep = torch.zeros_like(codes, dtype=torch.bool)
     keep[::5] = True
     free = ~keep.all(1).numpy()

@@ -48,9 +48,10 @@ SONGS = [(f"song{i}", song(120, i)) for i in range(6)]
 NORMALISER = fit_normaliser([rows for _, rows in SONGS], 12)
 
 
-def toy(name="lstm", head="mixture"):
+def toy(name="lstm", head="mixture", head_sizes=None):
     torch.manual_seed(0)
-    model = Forecaster(ForecasterConfig(name, SETTINGS, head, TOY[name], TOY_HEAD.get(head, {})))
+    sizes = {**TOY_HEAD.get(head, {}), **(head_sizes or {})}
+    model = Forecaster(ForecasterConfig(name, SETTINGS, head, TOY[name], sizes))
     model.set_statistics(NORMALISER, low=torch.full((4,), -3.0), high=torch.full((4,), 3.0))
     model.head.fit([model.normalise(torch.from_numpy(rows[:, :4])) for _, rows in SONGS])
     return model.eval()

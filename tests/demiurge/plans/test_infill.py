@@ -132,7 +132,7 @@ def test_free_steps_are_chosen_for_what_the_model_wants(databases, make):
             assert (wanted == before[old.target]).all()
             continue
         scores = model.normalise(torch.from_numpy(wanted.copy()))
-        first, second = model.head.codebooks
+        first, second = model.head.quantiser.codebooks
         sums = (first[:, None] + second).clamp(model.low, model.high)
         assert (sums - scores).abs().amax(-1).min() < 1e-3
 
