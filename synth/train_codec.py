@@ -169,7 +169,7 @@ class CodecTraining(AudioTraining):
         rng = np.random.default_rng(self.options.random_seed)
         return [mel for _, mel in excerpts.batches(rng, self.options.batch_size)]
 
-    def batches(self, epoch: int, skip: int) -> Iterator[Tensor]:
+    def batches(self, epoch: int, skip: int) -> Iterator[Any]:
         """Yield log-mel (batch, n_mels, segment_frames), changed at random."""
         frames = self.options.segment_frames
         for number, (audio, mel) in enumerate(super().batches(epoch, skip), start=skip):
@@ -178,7 +178,7 @@ class CodecTraining(AudioTraining):
             clips = AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
             yield mix_and_colour(rng, clips, self.model.mel)
 
-    def step(self, batch: Tensor, n_steps: int) -> dict[str, float]:
+    def step(self, batch: Any, n_steps: int) -> dict[str, float]:
         mel = batch.to(self.device)
         network = self.model.network
         n_used = self._drawn_codebooks(len(mel))
