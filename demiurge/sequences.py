@@ -13,6 +13,8 @@ from db.database import Database
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
+from demiurge.model_descriptors import open_model
+from demiurge.tracks import check_lasts, read_track
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from sequencer.sampling import AS_LEARNED, SamplingOptions
@@ -51,7 +53,8 @@ def describe(
     AudioError, ParameterError
         If it cannot be read.
     DatabaseError
-        If a forecast was made with other settings; the message says `whose` these are.
+        If a forecast was made with other settings; the message says `whose` these are. Or if a
+        model of the settings is not there or has changed.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
@@ -59,7 +62,7 @@ def describe(
         if theirs is not None:
             settings.check_matches(theirs, mine=whose, theirs=str(path))
         return DescriptorSequence(sequence, step_lengths(sequence, settings))
-    info, description = describe_file(path, settings)
+    info, description = describe_file(path, settings, open_model)
     log_warnings(path, info.warnings)
     return DescriptorSequence(description.units, description.lengths, description.grid)
 
@@ -72,10 +75,13 @@ def forecast(
     seconds: float | None = None,
     variations: int = 1,
     sampling: SamplingOptions = AS_LEARNED,
+    accompanied: str | Path | None = None,
     database: Database | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
     """Forecast how seeds go on, for exactly `steps` or at least `seconds`.
+
+    They go with the track `accompanied`, a file that begins with each of them, if it is given.
 
     Returns
     -------
@@ -87,7 +93,8 @@ def forecast(
     Raises
     ------
     CheckpointError, AudioError, ParameterError
-        If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
+        If the model, a seed or the track cannot be used, or not exactly one of steps and seconds is
+        given.
     DatabaseError
         If model and database, or a seed that is a forecast, have other descriptor settings.
     """
@@ -101,8 +108,16 @@ def forecast(
         database.settings.check_matches(
             settings, mine=f"the database {database.path}", theirs=f"the model {model}"
         )
+        settings = database.settings  # which are equal, and know where their models are
     n_steps = _count_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
+    track = None
+    if accompanied is not None:
+        described = read_track(accompanied, forecaster)
+        for sequence in sequences:
+            n_samples = int(sequence.step_samples.sum())
+            check_lasts(accompanied, described, n_samples, settings.sample_rate)
+        track = described.track
     with torch_threads(1):
         forecasts = rollout(
             forecaster,
@@ -110,6 +125,7 @@ def forecast(
             n_steps=n_steps,
             variations=variations,
             sampling=sampling,
+            track=track,
             progress=progress,
         )
     return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings

@@ -6,6 +6,7 @@ spans: exponential ones over about so many steps, which early in a sequence are 
 bias correction of Kingma & Ba 2015, arXiv 1412.6980), and the mean of everything so far.
 """
 
+from collections import deque
 from copy import copy
 from typing import Literal, Self
 
@@ -74,6 +75,44 @@ class SlowAverages:
         """Return the averages of these rows of the batch (int64), which may be repeated."""
         selected = copy(self)
         selected.value = self.value[rows]
+        return selected
+
+
+class LaggingAverages:
+    """The slow averages that go with the steps after a seed, of a batch; they lag by `delay`.
+
+    Steps are counted from the end of the seed (batch, steps, n). Averages of up to `delay` steps
+    ago can still be asked for.
+    """
+
+    def __init__(self, seed: Tensor, spans: Spans, *, delay: int) -> None:
+        known = max(seed.shape[1] - delay, 0)
+        self._n_unknown = max(delay - seed.shape[1], 0)
+        self._running = SlowAverages(seed[:, :known], spans)
+        self._waiting = deque(seed[:, known:].unbind(1))
+        self._latest = -1
+        self._values = deque([self._running.value], maxlen=delay + 1)
+
+    def add(self, step: Tensor) -> None:
+        """Add the next step (batch, n)."""
+        self._waiting.append(step)
+
+    def at(self, step: int) -> Tensor:
+        """Return what goes with a step, (batch, n * len(spans))."""
+        while self._latest < step:
+            self._latest += 1
+            if self._latest >= self._n_unknown:
+                self._running.add(self._waiting.popleft())
+            self._values.append(self._running.value)
+        return self._values[step - self._latest - 1]
+
+    def select(self, rows: Tensor) -> Self:
+        """Return the averages of these rows of the batch (int64), which may be repeated."""
+        selected = copy(self)
+        selected._running = self._running.select(rows)
+        selected._waiting = deque(step[rows] for step in self._waiting)
+        values = [value[rows] for value in self._values]
+        selected._values = deque(values, maxlen=self._values.maxlen)
         return selected
 
 

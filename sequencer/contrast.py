@@ -75,7 +75,7 @@ class ContrastHead(Head):
     def name_columns(self, names: list[str]) -> None:
         self.compared.copy_(torch.tensor([float(name not in TEMPO_COLUMNS) for name in names]))
 
-    def encode(self, sequence: Tensor) -> Tensor:
+    def encode(self, sequence: Tensor, n_seed: int | None = None) -> Tensor:
         return self._disturb(sequence)
 
     def query(self, hidden: Tensor) -> Tensor:

@@ -33,17 +33,24 @@ class Listener:
     def score(self, hidden: Tensor) -> Tensor:
         """Return the log-likelihood (B, M) of each unit, of hidden states (B, hidden_size).
 
-        In nats; of a head with a delay only of the part that enters at once, see `settle`.
+        In nats; of the tokens head only of the lowest level, see `settle`.
         """
         raise NotImplementedError
 
     def hear(self, units: Tensor) -> Tensor:
-        """Hear the unit (B,), int64, of each hypothesis; return the next input (B, n_in)."""
+        """Hear the unit (B,), int64, of each hypothesis; return the next inputs.
+
+        (B, places, n_in): one place but for some patterns of the tokens head.
+        """
         raise NotImplementedError
 
-    def settle(self, hidden: Tensor) -> Tensor:
-        """Return the log-likelihood (B,) of the parts of earlier steps that are known by now."""
-        return hidden.new_zeros(len(hidden))
+    def settle(self, before: Tensor, hidden: Tensor) -> Tensor:
+        """Return the log-likelihood (B,) of what is known since the last unit, beside its score.
+
+        `before` (B, hidden_size) is what the unit was scored by, `hidden` (B, places, hidden_size)
+        follows the inputs from `hear`.
+        """
+        return before.new_zeros(len(before))
 
     def select(self, rows: Tensor) -> Self:
         """Return a listener to these hypotheses (int64), which may be repeated."""
@@ -56,7 +63,7 @@ class Head(nn.Module):
     Attributes
     ----------
     delay : int
-        Steps of the architecture between the first and the last part of a step.
+        Steps by which the slow averages lag, to be of whole steps only.
     n_following : int
         Units after each candidate that the head scores it by.
     forecasts : bool
@@ -83,17 +90,33 @@ class Head(nn.Module):
     def fit(self, sequences: list[Tensor]) -> None:
         """Prepare on all z-scored training sequences, each (steps, n), before training."""
 
-    def encode(self, sequence: Tensor) -> Tensor:
-        """Turn z-scored steps (batch, steps, n) into inputs (batch, steps, n_in)."""
+    def encode(self, sequence: Tensor, n_seed: int | None = None) -> Tensor:
+        """Turn z-scored steps (batch, steps, n) into inputs (batch, places, n_in).
+
+        A place is a step of the architecture; there are as many as steps, but for some patterns of
+        the tokens head. `n_seed` steps are the seed, by default all.
+        """
         return sequence
+
+    def spread(self, averages: Tensor, n_seed: int) -> Tensor:
+        """Return what goes with each place, of the averages (batch, steps, …) of each step."""
+        return averages
+
+    def n_primed(self, n_context: int) -> int:
+        """Return the number of places before the last one of a seed of `n_context` + 1 steps."""
+        return n_context
+
+    def step_at(self, place: int) -> int:
+        """Return the step that a place belongs to; both are counted from the end of a seed."""
+        return place
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Return the loss summed over the real targets.
 
         Parameters
         ----------
-        hidden : Tensor, shape (batch, steps, hidden_size)
-            For the latest inputs of `encode(sequence)[:, :-1]`.
+        hidden : Tensor, shape (batch, places, hidden_size)
+            For the latest inputs of `encode(sequence[:, :-1], context + 1)`.
         sequence : Tensor, shape (batch, context + steps + 1, n), z-scored
         mask : Tensor, shape (batch, steps)
             1 where the target, the next step, is real.
@@ -193,7 +216,7 @@ class StepListener(Listener):
     def hear(self, units: Tensor) -> Tensor:
         steps = self._units[units]
         self._recent = torch.cat([self._recent[:, 1:], steps[:, None]], dim=1)
-        return steps
+        return steps[:, None]
 
     def select(self, rows: Tensor) -> Self:
         selected = copy(self)

@@ -10,6 +10,8 @@ beat, and the mixture head builds on it.
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 ORDER = 8  # steps looked back
 RIDGES = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)  # in training steps of unit variance
@@ -37,6 +39,17 @@ def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
         count += len(following)
     ridge = _choose_ridge(gram, moment, power=power, count=count)
     return np.linalg.solve(gram + ridge * np.eye(size), moment)
+
+
+def predict_linearly(weights: Tensor, sequence: Tensor) -> Tensor:
+    """Predict what follows each step, (batch, steps, n) -> (batch, steps, n).
+
+    Before the first step, that step is repeated. `weights` are those of `fit_linear_prediction`.
+    """
+    before = sequence[:, :1].expand(-1, ORDER - 1, -1)
+    recent = torch.cat([before, sequence], dim=1).unfold(1, ORDER, 1)
+    rows = recent.transpose(2, 3).flatten(2)  # (batch, steps, n, ORDER) -> (…, ORDER * n)
+    return rows @ weights[:-1] + weights[-1]
 
 
 def _choose_ridge(gram: np.ndarray, moment: np.ndarray, *, power: float, count: int) -> float:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sequencer.head import LEAST_TEMPERATURE, Head, Listener, StepListener, StepStream, Stream
-from sequencer.linear import ORDER, fit_linear_prediction
+from sequencer.linear import ORDER, fit_linear_prediction, predict_linearly
 from sequencer.sampler import Sampler
 from sequencer.sizes import Sizes
 
@@ -49,14 +49,8 @@ class MixtureHead(Head):
         self.prediction.copy_(torch.from_numpy(weights))
 
     def predict(self, sequence: Tensor) -> Tensor:
-        """Predict linearly what follows each step, (batch, steps, n) -> (batch, steps, n).
-
-        Before the first step, that step is repeated.
-        """
-        before = sequence[:, :1].expand(-1, ORDER - 1, -1)
-        recent = torch.cat([before, sequence], dim=1).unfold(1, ORDER, 1)
-        rows = recent.transpose(2, 3).flatten(2)  # (batch, steps, n, ORDER) -> (…, ORDER * n)
-        return rows @ self.prediction[:-1] + self.prediction[-1]
+        """Predict linearly what follows each step, (batch, steps, n) -> (batch, steps, n)."""
+        return predict_linearly(self.prediction, sequence)
 
     def forward(self, hidden: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (..., components), means and standard deviations (..., components, n)."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from files.errors import ParameterError
-from files.ranges import check_integer, check_number
+from files.ranges import check_flag, check_integer, check_number
 
 MOST_WIDTH = 1 << 14
 MOST_LAYERS = 128
@@ -18,6 +18,8 @@ RANGES = {
     "n_components": (1, 1024),
     "levels": (1, 64),
     "bits": (1, 16),
+    "depth": (0, MOST_WIDTH),
+    "code_size": (0, MOST_WIDTH),
     "n_following": (0, 64),
     "key_size": (1, MOST_WIDTH),
     "width": (1, MOST_WIDTH),
@@ -26,14 +28,16 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """Base of the sizes; sizes of one name have one range."""
+    """Base of the sizes; sizes of one name have one range. Names are checked by who reads them."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "dropout":
                 check_number(field.name, value, 0, 1)
-            else:
+            elif field.type is bool:
+                check_flag(field.name, value)
+            elif field.type is int:
                 check_integer(field.name, value, *RANGES[field.name])
 
 

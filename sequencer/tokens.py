@@ -1,63 +1,97 @@
-"""Token head: descriptors as codes of residual vector quantisation, forecast like language.
+"""Token head: descriptors as codes of residual quantisation, forecast like language.
 
-A step is quantised in levels, each coding what the levels before it left over (Juang & Gray 1982;
-codebooks by FAISS's ResidualQuantizer). The levels enter and leave the architecture in the delayed
-pattern of MusicGen (Copet et al. 2023, arXiv 2306.05284), so that a level is sampled knowing those
-below it of the same step:
+The levels of a step enter the architecture in a pattern, see `sequencer.patterns`. In any of them a
+level is forecast from the hidden state and from the levels below it of the same step, as in
+RQ-Transformer (Lee et al. 2022, arXiv 2203.01941) and Moshi (Défossez et al. 2024, 2410.00037):
 
-    architecture's step      s      s+1     s+2
-    level 0                t = s    s+1     s+2
-    level 1                 s-1      s      s+1
-    level 2                 s-2     s-1      s
+    hidden state ─────────┬──────────────────┬───────── …
+    linear prediction ──► level 0 of t ──► level 1 of t ──► …
 
-After step s, the architecture answers with level k of step s + 1 - k.
+A logit is a free number and a Gaussian's log density at the code's place. The Gaussian begins as
+linear prediction from the steps before, less what the levels below have said; the network learns
+how far to deviate from it, and how wide it is. Without it a network must first learn that a step is
+much like the last one. If the pattern hides the last steps, and for very wide steps, there is none.
 """
 
-from copy import copy
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sequencer.head import LEAST_TEMPERATURE, Head, Listener, Stream
+from sequencer.head import Head, Listener, Stream
+from sequencer.linear import ORDER, fit_linear_prediction, predict_linearly
+from sequencer.patterns import NONE, make_pattern
+from sequencer.quantiser import Quantiser
 from sequencer.sampler import Sampler
 from sequencer.sizes import Sizes
+from sequencer.token_stream import TokenListener, TokenStream
 
+# Of a new head; older checkpoints have those of `TokensSizes`.
+LEVELS = 6
+PATTERN = "parallel"
+DEPTH = 256
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
 MAX_BITS = 8  # of a codebook
 EMBEDDING_SIZE = 128
-MAX_FIT_STEPS = 100_000  # that the codebooks are trained on
+MIN_VARIANCE = 1e-4  # of z-scores or latents
+MOST_PREDICTED = 128  # columns; linear prediction needs a matrix of ORDER times as many
 
 
 @dataclass(frozen=True)
 class TokensSizes(Sizes):
-    """Sizes of the head."""
+    """Sizes of the head. The defaults are those of checkpoints that do not name theirs."""
 
     levels: int = 6
     bits: int = MAX_BITS
+    pattern: str = "delayed"
+    # Of what a level is forecast from, beside its hidden state; 0 if it is not told those below.
+    depth: int = 0
+    of_codec: bool = False
+    code_size: int = 0
+    by_angle: bool = False
 
 
 class TokensHead(Head):
-    """hidden (..., hidden_size) -> logits of every level (..., levels, codes)."""
+    """hidden (..., hidden_size) -> logits of a level (..., codes), level by level."""
 
-    codebooks: Tensor
+    prediction: Tensor
 
-    def __init__(self, hidden_size: int, n: int, *, levels: int, bits: int) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        n: int,
+        *,
+        levels: int,
+        bits: int,
+        pattern: str = "delayed",
+        depth: int = 0,
+        **of_quantiser: Any,
+    ) -> None:
         super().__init__()
         self.levels = levels
         self.n_codes = 2**bits
-        self.delay = levels - 1
-        self.register_buffer("codebooks", torch.zeros(levels, self.n_codes, n))
+        self.depth = depth
+        self.pattern = make_pattern(pattern, levels)
+        self.delay = self.pattern.delay
+        self.quantiser = Quantiser(n, levels=levels, n_codes=self.n_codes, **of_quantiser)
+        width = self.quantiser.width
         # One extra code stands for "not known yet".
         self.embeddings = nn.ModuleList(
             nn.Embedding(self.n_codes + 1, EMBEDDING_SIZE) for _ in range(levels)
         )
-        self.place = nn.Linear(levels * n, EMBEDDING_SIZE)
-        self.projection = nn.Linear(hidden_size, levels * self.n_codes)
-        self.direction = nn.Linear(hidden_size, levels * n, bias=False)
+        self.place = nn.Linear(levels * width, EMBEDDING_SIZE)
+        self.projection = nn.Linear(depth or hidden_size, levels * self.n_codes)
+        self.direction = nn.Linear(depth or hidden_size, levels * width, bias=False)
+        self.predicts = depth > 0 and self.pattern.whole_past and n <= MOST_PREDICTED
+        if depth:
+            self.state = nn.Linear(hidden_size, depth)
+            self.below = nn.ModuleList(nn.Embedding(self.n_codes, depth) for _ in range(levels - 1))
+        if self.predicts:
+            self.precision = nn.Linear(depth, levels * width)
+            self.register_buffer("prediction", torch.zeros(ORDER * n + 1, n))
 
     @staticmethod
     def input_size(n: int) -> int:
@@ -65,89 +99,137 @@ class TokensHead(Head):
 
     @staticmethod
     def sizes_for(n_steps: int) -> dict[str, Any]:
-        """Return sizes of codebooks that are no larger than `n_steps` training steps can fill."""
-        return {"bits": int(np.clip(np.log2(n_steps / MIN_STEPS_PER_CODE), 1, MAX_BITS))}
+        """Return the sizes of a new head.
+
+        Its codebooks are no larger than `n_steps` training steps can fill.
+        """
+        bits = int(np.clip(np.log2(n_steps / MIN_STEPS_PER_CODE), 1, MAX_BITS))
+        return {"levels": LEVELS, "bits": bits, "pattern": PATTERN, "depth": DEPTH}
 
     def fit(self, sequences: list[Tensor]) -> None:
-        """Train the codebooks."""
-        import faiss
+        """Train the codebooks, unless they are a codec's, and fit linear prediction to codes."""
+        if not self.quantiser.of_codec:
+            self.quantiser.fit(torch.cat(sequences))
+        if self.predicts:
+            coded = [self.quantiser.quantise(sequence) for sequence in sequences]
+            restored = [self.quantiser.restore(codes).numpy() for codes in coded]
+            weights = fit_linear_prediction(restored)
+            self.prediction.copy_(torch.from_numpy(weights))
+            self._fit_precision(coded)
 
-        rows = torch.cat(sequences).numpy()
-        if len(rows) > MAX_FIT_STEPS:
-            rows = rows[np.linspace(0, len(rows) - 1, MAX_FIT_STEPS).astype(np.int64)]
-        quantiser = faiss.ResidualQuantizer(rows.shape[1], self.levels, int(np.log2(self.n_codes)))
-        quantiser.max_beam_size = 1  # search level by level, as `quantise` does
-        quantiser.cp.min_points_per_centroid = 1  # `sizes_for` ensures enough of them
-        if len(rows) < rows.shape[1]:  # principal components need a row for each column
-            quantiser.train_type = faiss.ResidualQuantizer.Train_default
-        quantiser.train(np.ascontiguousarray(rows, np.float32))
-        books = faiss.vector_to_array(quantiser.codebooks).reshape(self.levels, self.n_codes, -1)
-        self.codebooks.copy_(torch.from_numpy(books.copy()))
+    @torch.no_grad()
+    def _fit_precision(self, coded: list[Tensor]) -> None:
+        """Begin with Gaussians as wide as linear prediction errs, level by level."""
+        errors = torch.zeros(self.levels, self.quantiser.width)
+        for codes in coded:
+            rest = self.predict(codes[None])[0, :-1]
+            for level in range(self.levels):
+                code = codes[1:, level]
+                far = self.quantiser.query(level, rest) - self.quantiser.keys(level)[code]
+                errors[level] += (far**2).sum(0)
+                rest = rest - self.quantiser.part(level, code)
+        variance = errors / sum(len(codes) - 1 for codes in coded)
+        self.precision.weight.zero_()
+        self.precision.bias.copy_(-variance.clamp_min(MIN_VARIANCE).log().flatten())
 
-    def quantise(self, sequence: Tensor) -> Tensor:
-        """Quantise z-scored steps (..., n) to codes (..., levels), int64."""
-        codes = []
-        rest = sequence
-        for book in self.codebooks:
-            # The nearest code has the least |x - c|²; |x|² is the same for all.
-            distance = (book**2).sum(-1) - 2 * rest @ book.T
-            code = distance.argmin(-1)
-            codes.append(code)
-            rest = rest - book[code]
-        return torch.stack(codes, dim=-1)
+    def predict(self, codes: Tensor) -> Tensor:
+        """Predict linearly what follows each step: codes (batch, steps, levels) -> latents."""
+        restored = self.quantiser.restore(codes)
+        return self.quantiser.latents(predict_linearly(self.prediction, restored))
 
-    def restore(self, codes: Tensor) -> Tensor:
-        """Turn codes (..., levels) into z-scored steps (..., n)."""
-        return sum(book[codes[..., level]] for level, book in enumerate(self.codebooks))  # type: ignore[return-value]
+    def encode(self, sequence: Tensor, n_seed: int | None = None) -> Tensor:
+        n_steps = sequence.shape[1]
+        places, _ = self.pattern.inputs(n_steps, n_steps if n_seed is None else n_seed)
+        return self.embed(self.arranged(self.quantiser.quantise(sequence), places))
 
-    def encode(self, sequence: Tensor) -> Tensor:
-        return self.embed(self._delayed(self.quantise(sequence)))
+    def spread(self, averages: Tensor, n_seed: int) -> Tensor:
+        places, _ = self.pattern.inputs(averages.shape[1], n_seed)
+        return averages[:, places.max(axis=1)]
+
+    def n_primed(self, n_context: int) -> int:
+        return len(self.pattern.inputs(n_context + 1, n_context + 1)[0]) - 1
+
+    def step_at(self, place: int) -> int:
+        return self.pattern.step_at(place)
+
+    def arranged(self, codes: Tensor, places: np.ndarray) -> Tensor:
+        """Return the codes (batch, steps, levels) at places of the pattern; `n_codes` if empty."""
+        steps = torch.from_numpy(np.maximum(places, 0)).to(codes.device)
+        taken = codes.gather(1, steps.expand(len(codes), -1, -1))
+        empty = torch.from_numpy(places == NONE).to(codes.device)
+        return taken.masked_fill(empty, self.n_codes)
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Turn delayed codes (..., levels) into inputs (..., n_in).
+        """Turn arranged codes (..., levels) into inputs (..., n_in).
 
         An input sums a learned embedding of each code and a linear map of all codebook vectors.
         """
         by_code = sum(table(codes[..., level]) for level, table in enumerate(self.embeddings))
         places = []
-        for level, book in enumerate(self.codebooks):
+        for level, book in enumerate(self.quantiser.codebooks):
             with_unknown = F.pad(book, (0, 0, 0, 1))
             places.append(with_unknown[codes[..., level]])
         return by_code + self.place(torch.cat(places, dim=-1))
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., levels, codes), the sum of a free and a codebook term."""
-        direction = self.direction(hidden).unflatten(-1, (self.levels, -1))
-        by_place = torch.einsum("...ln,lcn->...lc", direction, self.codebooks)
-        return self.projection(hidden).unflatten(-1, (self.levels, self.n_codes)) + by_place
+    def logits(
+        self, level: int, hidden: Tensor, codes: Tensor, predicted: Tensor | None = None
+    ) -> Tensor:
+        """Return the logits (..., codes) of a level of a step.
 
-    def _delayed(self, codes: Tensor) -> Tensor:
-        """Move level k of codes (batch, steps, levels) k steps later; `n_codes` where unknown."""
-        delayed = torch.full_like(codes, self.n_codes)
-        for k in range(self.levels):
-            delayed[:, k:, k] = codes[:, : max(codes.shape[1] - k, 0), k]
-        return delayed
+        Parameters
+        ----------
+        hidden : Tensor, shape (..., hidden_size)
+        codes : Tensor, int64, shape (..., levels)
+            Of the step; those below `level` are read.
+        predicted : Tensor, shape (..., n), optional
+            The step's latents by linear prediction, if the head `predicts`.
+        """
+        state = hidden
+        if self.depth:
+            state = self.state(hidden)
+            for lower in range(level):
+                state = state + self.below[lower](codes[..., lower])
+            state = F.gelu(state)
+        keys = self.quantiser.keys(level)
+        width = self.quantiser.width
+        own = slice(level * width, (level + 1) * width)
+        direction = F.linear(state, self.direction.weight[own])
+        rows = slice(level * self.n_codes, (level + 1) * self.n_codes)
+        free = F.linear(state, self.projection.weight[rows], self.projection.bias[rows])
+        if predicted is None:
+            return free + direction @ keys.T
+        rest = predicted
+        for lower in range(level):
+            rest = rest - self.quantiser.part(lower, codes[..., lower])
+        precision = F.linear(state, self.precision.weight[own], self.precision.bias[own]).exp()
+        direction = direction + precision * self.quantiser.query(level, rest)
+        return free + direction @ keys.T - 0.5 * precision @ (keys**2).T
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
 
-        The upper levels of a window's last steps come after its end, because of the delay. They are
-        left out here, but other windows, cut elsewhere, include them.
+        Levels of a window's last steps that come after its end, because of the pattern, are left
+        out here, but other windows, cut elsewhere, include them.
         """
-        codes = self.quantise(sequence[:, -hidden.shape[1] - 1 :])
-        logits = self.logits(hidden)
+        n_steps = sequence.shape[1] - 1
+        n_seed = n_steps + 1 - mask.shape[1]
+        answers = self.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
+        codes = self.quantiser.quantise(sequence)
+        predicted = self.predict(codes) if self.predicts else None
         total = hidden.new_zeros(())
         for level in range(self.levels):
-            steps = hidden.shape[1] - level
-            if steps > 0:
-                said = logits[:, level:, level].transpose(1, 2)
-                targets = codes[:, 1 : steps + 1, level]
-                entropy = F.cross_entropy(said, targets, reduction="none")
-                total = total + (entropy * mask[:, :steps]).sum()
+            places = np.flatnonzero(answers[:, level] >= n_seed)
+            if len(places):
+                steps = torch.from_numpy(answers[places, level])
+                before = None if predicted is None else predicted[:, steps - 1]
+                said = self.logits(level, hidden[:, places], codes[:, steps], before)
+                targets = codes[:, steps, level]
+                entropy = F.cross_entropy(said.transpose(1, 2), targets, reduction="none")
+                total = total + (entropy * mask[:, steps - n_seed]).sum()
         return total
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
-        return TokenStream(self, self.quantise(seed), sampler)
+        return TokenStream(self, self.quantiser.quantise(seed), sampler)
 
     def listen(
         self,
@@ -158,71 +240,5 @@ class TokensHead(Head):
         temperature: float,
         loss: float | None = None,
     ) -> Listener:
-        return TokenListener(self, self.quantise(seed), self.quantise(units), temperature)
-
-
-class TokenStream(Stream):
-    """Samples the codes of the latest steps level by level; `seed` (batch, steps, levels)."""
-
-    def __init__(self, head: TokensHead, seed: Tensor, sampler: Sampler) -> None:
-        self._head = head
-        self._sampler = sampler
-        # The codes of the latest steps, each (batch, levels), the latest last.
-        self._codes: list[Tensor] = list(seed[:, -head.levels :].unbind(1))
-        self._n_steps = 0
-
-    def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
-        head = self._head
-        drawn = self._sampler.sample_categories(head.logits(hidden))
-        self._codes = [*self._codes[-head.levels :], torch.full_like(drawn, head.n_codes)]
-        # Level k belongs to the step k before; of the seed's steps all levels are known.
-        for level in range(min(self._n_steps + 1, head.levels)):
-            self._codes[-1 - level][:, level] = drawn[:, level]
-        latest = [self._codes[-1 - level][:, level] for level in range(head.levels)]
-        self._n_steps += 1
-        complete = None
-        if self._n_steps >= head.levels:
-            complete = self._sampler.clamp(head.restore(self._codes[-head.levels]))
-        return head.embed(torch.stack(latest, dim=-1)), complete
-
-
-class TokenListener(Listener):
-    """Scores units by their lowest level; their level k is settled k steps later.
-
-    `seed` is (1, steps, levels), `units` (M, levels), both codes.
-    """
-
-    def __init__(self, head: TokensHead, seed: Tensor, units: Tensor, temperature: float) -> None:
-        self._head = head
-        self._units = units
-        self._temperature = max(temperature, LEAST_TEMPERATURE)
-        # The codes of the latest steps, (B, levels, levels), the latest last.
-        before = torch.full_like(seed[:, :1].expand(-1, head.levels, -1), head.n_codes)
-        self._codes = torch.cat([before, seed], dim=1)[:, -head.levels :]
-        self._n_steps = 0  # after the seed
-
-    def score(self, hidden: Tensor) -> Tensor:
-        return self._likelihood(hidden)[:, 0, self._units[:, 0]]
-
-    def hear(self, units: Tensor) -> Tensor:
-        self._codes = torch.cat([self._codes[:, 1:], self._units[units, None]], dim=1)
-        self._n_steps += 1
-        latest = [self._codes[:, -1 - level, level] for level in range(self._head.levels)]
-        return self._head.embed(torch.stack(latest, dim=-1))
-
-    def settle(self, hidden: Tensor) -> Tensor:
-        likelihood = self._likelihood(hidden)
-        total = hidden.new_zeros(len(hidden))
-        for level in range(1, min(self._n_steps + 1, self._head.levels)):
-            code = self._codes[:, -level, level]
-            total += likelihood[:, level].gather(1, code[:, None])[:, 0]
-        return total
-
-    def select(self, rows: Tensor) -> Self:
-        selected = copy(self)
-        selected._codes = self._codes[rows]
-        return selected
-
-    def _likelihood(self, hidden: Tensor) -> Tensor:
-        """Return the log-likelihood of each code of each level, (B, levels, codes)."""
-        return (self._head.logits(hidden) / self._temperature).log_softmax(-1)
+        seed_codes = self.quantiser.quantise(seed)
+        return TokenListener(self, seed_codes, self.quantiser.quantise(units), temperature)

@@ -37,6 +37,10 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
     path = Path(path)
     if is_missing(path):
         raise CheckpointError(_missing(path))
+    if path.suffix == RAVE_SUFFIX and not path.is_dir():
+        from synth.codecs.rave import Rave
+
+        return Rave(path, device=device)
     if is_missing(path / CONFIG):
         what = "no model here" if path.is_dir() else "not a codec"
         raise CheckpointError(f"{path}: {what} (no {CONFIG}); {CHECK}")
@@ -45,7 +49,11 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
         from synth.codecs.open_published import open_published
 
         return open_published(path, device=device)
-    raise CheckpointError(f"{path}: {CONFIG} has no model_type, so it is no codec; {CHECK}")
+    if head.kind is not None:  # ours, or refused as the wrong kind of ours
+        from synth.codecs.mel_codec import MelCodec
+
+        return MelCodec.load(path, device=device)
+    raise CheckpointError(f"{path}: {CONFIG} has neither kind nor model_type; {CHECK}")
 
 
 def _missing(path: Path) -> str:

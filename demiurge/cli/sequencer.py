@@ -12,7 +12,11 @@ import click
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import check_output, force_option, json_option
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.options.sampling import forecast_option, sampling_options
+from demiurge.cli.options.sampling import (
+    accompanied_option,
+    forecast_option,
+    sampling_options,
+)
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
 from demiurge.cli.terminal import echo_json, echo_line
@@ -51,6 +55,7 @@ def sequencer() -> None:
     help="Number of different forecasts of each SEED.",
 )
 @sampling_options
+@accompanied_option
 @click.option(
     "-o",
     "--out",
@@ -67,6 +72,7 @@ def forecast(
     seconds: float | None,
     variations: int,
     sampling: SamplingOptions,
+    accompanied: Path | None,
     out: Path,
     force: bool,
     as_json: bool,
@@ -89,8 +95,11 @@ def forecast(
         seconds=seconds,
         variations=variations,
         sampling=sampling,
+        accompanied=accompanied,
     )
     asked = {"steps": steps, "seconds": seconds, "variations": variations, **asdict(sampling)}
+    if accompanied is not None:
+        asked["accompanied"] = accompanied.name
     origins = [
         {"model": model.name, "seed": seed.name, "variation": number, **asked}
         for seed in seed_files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,18 +31,23 @@ from demiurge.cli.options.training import (
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
-from sequencer.names import ARCHITECTURES, HEADS
+from files.errors import ParameterError
+from sequencer.names import ARCHITECTURES, HEADS, MASKED
 
 if TYPE_CHECKING:
+    from db.database import Database
+    from sequencer.condition import GroupSteps
     from sequencer.train import ForecasterOptions, ForecasterSummary
+    from sequencer.train_masked import MaskedOptions
 
+DEFAULT_HEAD = "contrast"
 FEW_STEPS = 10_000  # four minutes of frames
 
 
 def make_training_options(
     *,
     architecture: str,
-    head: str,
+    head: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -50,37 +55,44 @@ def make_training_options(
     precision: str,
     random_seed: int,
     device: str,
-) -> ForecasterOptions:
-    """Return `ForecasterOptions` from the command's options."""
+) -> ForecasterOptions | MaskedOptions:
+    """Return `ForecasterOptions`, or `MaskedOptions`, from the command's options."""
     from sequencer.train import ForecasterOptions
+    from sequencer.train_masked import MaskedOptions
 
-    return ForecasterOptions(
-        architecture=architecture,
-        head=head,
-        epochs=epochs,
-        minutes=minutes,
-        window=window,
-        learning_rate=learning_rate,
-        precision=precision,
-        random_seed=random_seed,
-        device=device,
-    )
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "minutes": minutes,
+        "window": window,
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "random_seed": random_seed,
+        "device": device,
+    }
+    if architecture != MASKED:
+        return ForecasterOptions(architecture=architecture, head=head or DEFAULT_HEAD, **given)
+    if head not in (None, "tokens"):
+        raise ParameterError(
+            f"--head {head} does not go with --architecture {MASKED}, which fills in tokens; leave"
+            " --head out"
+        )
+    return MaskedOptions(**given)
 
 
 training_options = option_group(
     model_option(
         "--architecture",
-        type=click.Choice(ARCHITECTURES),
+        type=click.Choice((*ARCHITECTURES, MASKED)),
         default="lstm",
         show_default=True,
-        help="Network; demiurge sequencer models lists the sizes.",
+        help="Network; demiurge sequencer models lists the sizes. masked does not forecast: it"
+        " fills gaps, for demiurge infill.",
     ),
     model_option(
         "--head",
         type=click.Choice(HEADS),
-        default="contrast",
-        show_default=True,
-        help="What is learnt: contrast chooses among units, for render; the others forecast steps.",
+        help="What is learnt: contrast chooses among units, for render; the others forecast steps."
+        f" With --architecture {MASKED} it is tokens. [default: {DEFAULT_HEAD}]",
     ),
     training_option(
         "--epochs",
@@ -106,16 +118,51 @@ training_options = option_group(
 )
 
 
+class GroupStepsType(click.ParamType):
+    """beats, bars, or a number of steps."""
+
+    name = "steps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GroupSteps:
+        if value in ("beats", "bars"):
+            return value
+        if not str(value).isdecimal():
+            self.fail(f"{value} is neither beats, bars nor a number of steps", param, ctx)
+        return int(value)
+
+
+coarse_option = model_option(
+    "--coarse",
+    type=GroupStepsType(),
+    metavar="beats|bars|N",
+    help="Learn beats, bars of four beats or groups of N steps as well; these are forecast"
+    " first, and the steps by them.",
+)
+with_option = model_option(
+    "--with",
+    "pattern",
+    metavar="NAME",
+    help="Learn to go with the sources of this name, such as drums.wav or '*_drums.wav', each"
+    " with the others of its folder.",
+)
+
+
 @command(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "demiurge sequencer train my.db my.model --coarse bars",
+        "demiurge sequencer train stems.db my.model --with drums.wav",
         "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
 @click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
+@coarse_option
+@with_option
 @resume_option("give the same options")
 @track_option
 @force_option
@@ -123,20 +170,21 @@ training_options = option_group(
 def train(
     database: Path,
     model_dir: Path,
-    options: ForecasterOptions,
+    options: ForecasterOptions | MaskedOptions,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     resume: bool,
     track: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on DB and save it in MODEL.
+    """Train a forecaster, or a masked model, on DB and save it in MODEL.
 
     The weights with the lowest validation loss are kept. When training is stopped by Ctrl-C or
     --minutes, the best weights so far are kept, and --resume continues as if it had never stopped.
     Several processes started by torchrun share the work.
     """
     from db.database import Database
-    from sequencer.train import train_forecaster
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
@@ -144,12 +192,12 @@ def train(
         check_model_output(model_dir, force=force or resume)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
-        summary = train_forecaster(
-            list(opened.sequences()),
+        summary = train_on(
+            opened,
             model_dir,
-            settings=opened.settings,
-            normaliser=opened.normaliser,
-            options=options,
+            options,
+            coarse=coarse,
+            pattern=pattern,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -164,11 +212,46 @@ def train(
         raise SystemExit(1)  # of the main process only: torchrun would stop the others
 
 
+def train_on(
+    database: Database,
+    model_dir: Path,
+    options: ForecasterOptions | MaskedOptions,
+    *,
+    coarse: GroupSteps | None,
+    pattern: str | None,
+    **how: Any,
+) -> ForecasterSummary:
+    """Train what the options are of on the sequences of a database."""
+    from demiurge.tracks import pair_tracks
+    from sequencer.train import ForecasterOptions, train_forecaster
+    from sequencer.train_masked import train_masked
+
+    how |= {"settings": database.settings, "normaliser": database.normaliser}
+    if not isinstance(options, ForecasterOptions):
+        if coarse is not None or pattern is not None:
+            raise ParameterError(
+                f"--coarse and --with do not go with --architecture {MASKED}, which fills gaps;"
+                " leave them out"
+            )
+        return train_masked(list(database.sequences()), model_dir, options=options, **how)
+    tracks = None
+    if pattern is None:
+        sequences = list(database.sequences())
+    else:
+        sequences, tracks = pair_tracks(database, pattern)
+    return train_forecaster(
+        sequences, model_dir, options=options, coarse=coarse, tracks=tracks, **how
+    )
+
+
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     """Print a summary of the training."""
+    from sequencer.masked_loss import LOSS_UNIT
     from sequencer.registry import HEADS
     from training.sparkline import sparkline
 
+    is_masked = summary.architecture == MASKED
+    loss_unit = LOSS_UNIT if is_masked else HEADS[summary.head].loss_unit
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
@@ -178,11 +261,15 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     echo_line(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.validation_loss:.3f} {loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
-    if summary.train_steps < FEW_STEPS:
+    if summary.coarse_loss is not None:
+        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f}")
+    if summary.of_coarse:
+        echo_line("  that was the coarse level, which is trained first; go on with --resume")
+    elif summary.train_steps < FEW_STEPS and not is_masked:
         echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"

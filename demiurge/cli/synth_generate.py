@@ -81,7 +81,13 @@ generate_options = option_group(
     "plugin",
     metavar="KIND:PATH",
     help="Generate with a published model on this machine, in place of GENERATOR and VOCODER:"
-    " transformers:DIR or diffusers:DIR.",
+    " transformers:DIR, diffusers:DIR or rave:FILE.",
+)
+@plugin_option(
+    "--prior",
+    metavar="FILE",
+    type=ANY_PATH,
+    help="The prior of an export of RAVE. [default: the one inside the export]",
 )
 @plugin_option("--prompt", metavar="TEXT", help="What it should sound like, in words.")
 @file_request_options
@@ -93,6 +99,7 @@ def generate(
     paths: tuple[Path, ...],
     options: GenerateOptions,
     plugin: str | None,
+    prior: Path | None,
     prompt: str | None,
     request: FileRequest,
     precision: str,
@@ -110,9 +117,11 @@ def generate(
     """
     request = replace(request, prompt=prompt)
     if plugin is None:
+        if prior is not None:
+            raise click.UsageError("--prior goes with --with rave:FILE")
         fill = by_models(paths, precision, device)
     else:
-        fill = by_plugin(plugin, paths, precision, device, quiet=as_json)
+        fill = by_plugin(plugin, prior, paths, precision, device, quiet=as_json)
     out = paths[-1]
     try:
         with progress_bar("generating", quiet=as_json) as progress:
@@ -148,7 +157,13 @@ def by_models(paths: tuple[Path, ...], precision: str, device: str) -> Fill:
 
 
 def by_plugin(
-    spec: str, paths: tuple[Path, ...], precision: str, device: str, *, quiet: bool
+    spec: str,
+    prior: Path | None,
+    paths: tuple[Path, ...],
+    precision: str,
+    device: str,
+    *,
+    quiet: bool,
 ) -> Fill:
     """Return the function that fills a folder by a published generator; print its licence."""
     from synth.plugins.folder import licence_line
@@ -160,7 +175,7 @@ def by_plugin(
         raise click.UsageError("with --with, give OUT_DIR alone; it takes no GENERATOR and VOCODER")
     if precision != PRECISIONS[0]:
         raise click.UsageError("--precision has no use with --with; leave it out")
-    plugin = open_plugin(spec, device=str(Distributed().device(device)))
+    plugin = open_plugin(spec, prior=prior, device=str(Distributed().device(device)))
     if not quiet:
         echo_line(f"{plugin.name}: {licence_line(plugin.licence)}")
     return partial(generate_with, plugin)

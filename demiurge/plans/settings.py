@@ -33,6 +33,8 @@ class PlanSettings:
         The forecaster's folder.
     sampling : SamplingOptions, optional
         How the forecast was sampled.
+    accompanied : str, optional
+        The file that the continuation goes with.
     include_seed : bool, optional
         True if the seed itself could be played.
     transpose : int, optional
@@ -47,6 +49,8 @@ class PlanSettings:
         Units left after each filter.
     index : str, optional
         Kind of the index.
+    decode : dict, optional
+        The codec that sounded it in place of crossfades: `codec`, `hash` and `licence`.
     cost : float, optional
         Target costs plus weighted join costs.
     other : dict
@@ -60,6 +64,7 @@ class PlanSettings:
     target: str | None = None
     model: str | None = None
     sampling: SamplingOptions | None = None
+    accompanied: str | None = None
     include_seed: bool | None = None
     transpose: int | None = None
     range: str | None = None
@@ -68,6 +73,7 @@ class PlanSettings:
     units: dict[str, int] | None = None
     index: str | None = None
     cost: float | None = None
+    decode: dict[str, str] | None = None
     other: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -139,6 +145,7 @@ PLAIN_NAMES = (
     "seed",
     "target",
     "model",
+    "accompanied",
     "include_seed",
     "transpose",
     "range",
@@ -147,6 +154,7 @@ PLAIN_NAMES = (
     "units",
     "index",
     "cost",
+    "decode",
 )
 SAMPLING_NAMES = tuple(option.name for option in fields(SamplingOptions))
 

@@ -1,5 +1,6 @@
 """Copy the weights that a training has kept into the package, in 8 bits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -8,10 +9,17 @@ from demiurge.shipped import WEIGHTS
 from files.errors import ParameterError
 from files.temporary import temporary_folder
 from scripts.train.models import Model, Place
-from synth.generator import load_generator
+from synth.codecs.mel_codec import MelCodecModel
+from synth.generator import Generator, load_generator
 from synth.vocoder import Vocoder
 
-MOST_BYTES = 30_000_000  # of all shipped weights together
+LICENCE = "MIT"  # of the weights that are shipped
+LOADERS: dict[str, Callable[[Path], Generator | Vocoder | MelCodecModel]] = {
+    "train-generator": load_generator,
+    "train-vocoder": Vocoder.load,
+    "train-codec": MelCodecModel.load,
+}
+MOST_BYTES = 35_000_000  # of all shipped weights together
 
 
 def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
@@ -24,11 +32,12 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
     """
     if not place.kept(model):
         raise ParameterError(f"{place.folder(model)}: holds no weights yet; train {model.name}")
-    is_vocoder = model.command == "train-vocoder"
-    trained = (Vocoder.load if is_vocoder else load_generator)(place.folder(model))
+    trained = LOADERS[model.command](place.folder(model))
     trained.training_summary.pop("train", None)  # a long list of files
     hours = place.hours().get(model.name, 0.0)
     trained.training_summary["hours"] = round(hours, 1)
+    if isinstance(trained, MelCodecModel):
+        trained.licence = LICENCE
     with temporary_folder(weights) as temporary:
         new = temporary / model.name
         trained.save(new, dtype=torch.int8)

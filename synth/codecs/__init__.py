@@ -1,1 +1,1 @@
-"""Codecs that were trained elsewhere, each behind `synth.codec.Codec`."""
+"""The codecs that `synth.open_codec` can open: our own, published ones, exports of RAVE."""

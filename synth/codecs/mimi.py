@@ -26,10 +26,10 @@ class MimiCodec(PublishedCodec):
         super().__init__(model, provenance)
         config = model.config
         parts = _parts(model)
-        if None in parts:
+        if None in parts or config.sliding_window < 1:
             raise CheckpointError(
-                f"{provenance.name}: it lacks the encoder, the decoder or the way from one rate to"
-                " the other; give the whole model"
+                f"{provenance.name}: it lacks a part of Mimi, or its transformers hear nothing;"
+                " give the whole model"
             )
         self.encoder, self.encoder_transformer, self.downsample = parts[:3]
         self.upsample, self.decoder_transformer, self.decoder = parts[3:]

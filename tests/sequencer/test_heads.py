@@ -10,7 +10,6 @@ from sequencer.mixture import MixtureHead
 from sequencer.tokens import TokensHead
 from tests.sequencer.toys import (
     NORMALISER,
-    generator,
     sampler,
     song,
     toy,
@@ -79,42 +78,18 @@ def test_slow_averages_are_means_at_first_and_the_same_step_by_step(delay):
 
 
 def test_quantised_steps_come_back_nearly_and_exactly_when_quantised_again():
-    head = toy("lstm", "tokens").head
+    quantiser = toy("lstm", "tokens").head.quantiser
     scores = torch.from_numpy(NORMALISER.apply(song(200, 3))[:, :4].copy())
-    restored = head.restore(head.quantise(scores))
+    restored = quantiser.restore(quantiser.quantise(scores))
     assert float((restored - scores).square().mean()) < 0.05
-    torch.testing.assert_close(head.restore(head.quantise(restored)), restored, atol=0.3, rtol=0)
+    again = quantiser.restore(quantiser.quantise(restored))
+    torch.testing.assert_close(again, restored, atol=0.3, rtol=0)
 
 
 @pytest.mark.parametrize("n_steps", [2, 8, 38, 39])
 def test_fewer_steps_than_columns_can_be_quantised(n_steps):
     rows = torch.randn(n_steps, 39, generator=torch.manual_seed(0))
-    head = TokensHead(8, 39, levels=4, **TokensHead.sizes_for(n_steps))
+    head = TokensHead(8, 39, **TokensHead.sizes_for(n_steps))
     head.fit([rows])
-    error = (head.restore(head.quantise(rows)) - rows).square().mean()
+    error = (head.quantiser.restore(head.quantiser.quantise(rows)) - rows).square().mean()
     assert error < 0.9 * rows.var(unbiased=False)
-
-
-def test_levels_enter_the_architecture_in_the_delayed_pattern():
-    head = toy("lstm", "tokens").head
-    codes = torch.arange(12).reshape(1, 4, 3)
-    pad = head.n_codes
-    assert head._delayed(codes)[0].tolist() == [[0, pad, pad], [3, 1, pad], [6, 4, 2], [9, 7, 5]]
-
-
-def test_sampled_levels_enter_the_architecture_in_the_delayed_pattern(monkeypatch):
-    """As codes, before they are embedded and restored: what a rollout feeds back is what training
-    sees.
-    """
-    head = toy("lstm", "tokens").head
-    seed = torch.randn(2, ORDER, 4, generator=generator(1))
-    for name in ("embed", "restore"):
-        monkeypatch.setattr(head, name, lambda codes: codes)
-    stream = head.start(seed, sampler())
-    fed, drawn = zip(
-        *(stream.step(torch.randn(2, 16, generator=generator(i))) for i in range(9)), strict=True
-    )
-    assert [step is None for step in drawn] == [True] * head.delay + [False] * (9 - head.delay)
-    whole = torch.cat([head.quantise(seed), torch.stack(drawn[head.delay :], dim=1)], dim=1)
-    expected = head._delayed(whole)[:, ORDER:]
-    assert torch.equal(torch.stack(fed, dim=1)[:, : expected.shape[1]], expected)

@@ -48,9 +48,10 @@ SONGS = [(f"song{i}", song(120, i)) for i in range(6)]
 NORMALISER = fit_normaliser([rows for _, rows in SONGS], 12)
 
 
-def toy(name="lstm", head="mixture"):
+def toy(name="lstm", head="mixture", head_sizes=None):
     torch.manual_seed(0)
-    model = Forecaster(ForecasterConfig(name, SETTINGS, head, TOY[name], TOY_HEAD.get(head, {})))
+    sizes = {**TOY_HEAD.get(head, {}), **(head_sizes or {})}
+    model = Forecaster(ForecasterConfig(name, SETTINGS, head, TOY[name], sizes))
     model.set_statistics(NORMALISER, low=torch.full((4,), -3.0), high=torch.full((4,), 3.0))
     model.head.fit([model.normalise(torch.from_numpy(rows[:, :4])) for _, rows in SONGS])
     return model.eval()
@@ -71,7 +72,9 @@ def sampler(temperature=1.0, top_p=1.0):
     return Sampler(SamplingOptions(temperature, top_p), generator(), low=-limit, high=limit)
 
 
-def train(folder, *, sequences=SONGS, resume=False, wandb=False, **options):
+def train(
+    folder, *, sequences=SONGS, coarse=None, tracks=None, resume=False, wandb=False, **options
+):
     """Train on the songs, in windows of `WINDOW` steps."""
     return train_forecaster(
         sequences,
@@ -79,6 +82,8 @@ def train(folder, *, sequences=SONGS, resume=False, wandb=False, **options):
         settings=SETTINGS,
         normaliser=NORMALISER,
         options=ForecasterOptions(**{"window": WINDOW, **options}),
+        coarse=coarse,
+        tracks=tracks,
         resume=resume,
         wandb=wandb,
     )

@@ -14,12 +14,14 @@ from demiurge.cli.terminal import echo_line
 from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
 from files.names import without_name
+from sequencer.names import COARSE
 
 if TYPE_CHECKING:
     from synth.generator import Generator
     from synth.mel import MelSettings
     from synth.vocoder import Vocoder
 
+CODEC_WORDS = ("codec", "rave")
 path_argument = partial(click.argument, type=ANY_PATH)
 audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
 model_argument = path_argument("model_dir", metavar="MODEL")
@@ -59,7 +61,7 @@ def check_model_output(path: Path, *, force: bool) -> None:
 
     if path.is_dir() and all(file.name == LOCK_NAME for file in path.iterdir()):
         return  # the lock is left by a training that was killed before its first save
-    if path.exists() and not holds_model(path):
+    if path.exists() and not (holds_model(path) or holds_model(path / COARSE)):
         raise ParameterError(
             f"{path} exists and holds no model; it is not replaced, even with --force: give"
             " another name"
@@ -73,6 +75,14 @@ def load_vocoder(name: Path, mel: MelSettings | None = None) -> Vocoder:
 
     folder = vocoder_path(name, mel.to_dict()) if mel else model_path(name, "vocoder")
     return Vocoder.load(folder)
+
+
+def codec_of_word(word: Path) -> Path | None:
+    """Return the path in `codec:PATH`, `codec:shipped` or `rave:FILE`; None for another word."""
+    kind, colon, name = str(word).partition(":")
+    if not colon or kind not in CODEC_WORDS or word.exists():
+        return None
+    return model_path(name, "codec") if kind == "codec" else Path(name)
 
 
 def load_generator(name: Path) -> Generator:

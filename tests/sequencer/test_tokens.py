@@ -1,0 +1,197 @@
+"""The tokens head in every pattern: streams and listeners against teacher forcing."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sequencer.averages import slow_averages
+from sequencer.loss import batch_loss
+from sequencer.patterns import BLOCK, PATTERNS, make_pattern
+from sequencer.rollout import sample_steps
+from sequencer.sampling import SamplingOptions
+from sequencer.scorer import ForecasterScorer
+from sequencer.tokens import TokensHead
+from sequencer.windows import Batch
+from tests.sequencer.toys import generator, sampler, song, toy
+
+KINDS = [(pattern, depth) for pattern in PATTERNS for depth in (0, 8)]
+LEVELS = 3
+
+
+def tokens_toy(pattern, depth, architecture="lstm"):
+    return toy(architecture, "tokens", {"pattern": pattern, "depth": depth})
+
+
+class Verbatim:
+    """Steps whose first columns are the codes themselves, so that codes can be compared."""
+
+    def __init__(self, monkeypatch, head):
+        quantiser = head.quantiser
+        monkeypatch.setattr(quantiser, "quantise", lambda steps: steps[..., :LEVELS].long())
+        monkeypatch.setattr(
+            quantiser, "restore", lambda codes: torch.nn.functional.pad(codes.float(), (0, 1))
+        )
+
+
+def random_steps(n_steps, seed):
+    codes = torch.randint(0, 16, (3, n_steps, LEVELS), generator=generator(seed))
+    return torch.nn.functional.pad(codes.float(), (0, 1))
+
+
+def teacher_forced(model, whole, n_seed):
+    """Return the likeliest code of each level after the seed, (3, steps, levels); -1: unasked."""
+    head = model.head
+    n_steps = whole.shape[1] - 1
+    averages = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=head.delay)
+    hidden = model(whole[:, :-1], torch.from_numpy(averages), n_seed - 1)
+    answers = head.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
+    codes = head.quantiser.quantise(whole)
+    predicted = head.predict(codes) if head.predicts else None
+    likeliest = np.full((3, n_steps + 1, LEVELS), -1)
+    for place, column in enumerate(answers):
+        for level, step in enumerate(column):
+            if step >= n_seed:
+                before = None if predicted is None else predicted[:, step - 1]
+                logits = head.logits(level, hidden[:, place], codes[:, step], before)
+                likeliest[:, step, level] = logits.argmax(-1)
+    return likeliest[:, n_seed:]
+
+
+@pytest.mark.parametrize(("pattern", "depth"), KINDS)
+@pytest.mark.parametrize("architecture", ["lstm", "transformer"])
+@torch.no_grad()
+def test_greedy_sampling_is_what_teacher_forcing_says(monkeypatch, architecture, pattern, depth):
+    model = tokens_toy(pattern, depth, architecture)
+    for name, parameter in model.head.named_parameters():  # far from uniform
+        parameter.mul_(30 if "embeddings" in name else 4)
+    model.low.fill_(-100.0)
+    model.high.fill_(100.0)
+    Verbatim(monkeypatch, model.head)
+    seed = random_steps(11, 1)
+    greedy = SamplingOptions(temperature=0.0)
+    sampled = sample_steps(model, seed, 2 * BLOCK + 3, generator=generator(), sampling=greedy)
+    whole = torch.cat([seed, sampled], dim=1)
+    said = teacher_forced(model, whole, 11)
+    drawn = sampled[..., :LEVELS].long().numpy()
+    asked = said >= 0
+    assert asked[:, : 2 * BLOCK - LEVELS].all()
+    np.testing.assert_array_equal(said[asked], drawn[asked])
+    assert len(np.unique(drawn.reshape(-1, LEVELS), axis=0)) > 1
+
+
+def total_likelihood(model, seed, units, path):
+    """What a listener says of a path of units, when the last one is heard."""
+    scorer = ForecasterScorer(model)
+    scorer.begin(seed, units)
+    total = 0.0
+    for unit in path:
+        total += scorer.scores()[0, unit]
+        before = total
+        total += scorer.advance([0], [unit])[0]
+    return total if model.head.pattern.step_at(0) == 0 and _whole_at_once(model) else before
+
+
+def _whole_at_once(model):
+    return model.head.pattern.column(0) == [0] * model.head.levels
+
+
+@pytest.mark.parametrize(("pattern", "depth"), KINDS)
+@settings(max_examples=6, deadline=None)
+@given(n_seed=st.integers(9, 20), n_units=st.integers(1, 2 * BLOCK + 2), number=st.integers(0, 9))
+def test_likelihoods_of_what_is_heard_sum_to_the_loss(pattern, depth, n_seed, n_units, number):
+    model = tokens_toy(pattern, depth)
+    units = song(30, 5)
+    seed = song(40, 3)[:n_seed]
+    path = np.random.default_rng(number).integers(len(units), size=n_units)
+    raw = np.concatenate([seed, units[path]])
+    whole = model.normalise(torch.from_numpy(np.ascontiguousarray(raw[None, :, :4])))
+    lagging = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=model.head.delay)
+    batch = Batch(whole, torch.from_numpy(lagging), torch.ones(1, n_units), n_seed - 1)
+    with torch.no_grad():
+        loss = float(batch_loss(model, batch)[0])
+    total = total_likelihood(model, seed, units, path)
+    assert total == pytest.approx(-loss, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_hypotheses_keep_their_own_past(pattern):
+    model = tokens_toy(pattern, 8)
+    seed, units = song(40, 3)[:9], song(30, 5)
+    rng = np.random.default_rng(0)
+    scorer = ForecasterScorer(model)
+    scorer.begin(seed, units)
+    paths, totals = [[]], np.zeros(1)
+    for _ in range(BLOCK + 4):
+        rows = rng.integers(len(paths), size=3)
+        heard = rng.integers(len(units), size=3)
+        totals = totals[rows] + scorer.scores()[rows, heard]
+        totals = totals + scorer.advance(rows, heard)
+        paths = [[*paths[row], unit] for row, unit in zip(rows, heard, strict=True)]
+    for path, total in zip(paths, totals, strict=True):
+        alone = ForecasterScorer(model)
+        alone.begin(seed, units)
+        expected = 0.0
+        for unit in path:
+            expected += alone.scores()[0, unit] + alone.advance([0], [unit])[0]
+        assert total == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_loss_counts_each_level_of_each_target_once(pattern):
+    """But those that come after the end of the window."""
+    head = TokensHead(8, 4, levels=LEVELS, bits=4, pattern=pattern, depth=8)
+    for name in ("projection", "direction"):
+        torch.nn.init.zeros_(getattr(head, name).weight)
+    torch.nn.init.zeros_(head.projection.bias)
+    head.predicts = False
+    sequence = torch.randn(2, 9 + 32, 4, generator=generator())
+    answers = head.pattern.inputs(40, 9)[1][head.n_primed(8) :]
+    loss = head.loss(torch.zeros(2, len(answers), 8), sequence, torch.ones(2, 32))
+    counted = int((answers >= 9).sum())
+    assert counted >= 32 * LEVELS - {"coarse-first": 16 * 2, "delayed": 3}.get(pattern, 2)
+    assert float(loss.detach()) == pytest.approx(2 * counted * np.log(16), rel=1e-5)
+
+
+def test_own_sampling_equals_greedy_generation_of_a_musicgen_decoder():
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.MusicgenDecoderConfig(
+        vocab_size=64,
+        hidden_size=32,
+        num_hidden_layers=2,
+        ffn_dim=64,
+        num_attention_heads=4,
+        pad_token_id=64,
+        bos_token_id=64,
+    )
+    decoder = transformers.MusicgenForCausalLM(config).eval()
+    for parameter in decoder.parameters():
+        parameter.data.mul_(3)
+    decoder.generation_config.decoder_start_token_id = 64
+    prompt = torch.full((4, 1), 64)
+    options = {"do_sample": False, "max_new_tokens": 15, "num_return_sequences": 1}
+    theirs = decoder.generate(prompt, attention_mask=torch.ones(4, 1), **options)
+
+    class OfDecoder:
+        """A head whose hidden states are the decoder's logits (batch, levels, codes)."""
+
+        levels, n_codes, depth, predicts = 4, 64, 0, False
+        pattern = make_pattern("delayed", 4)
+        quantiser = type("Codes", (), {"restore": staticmethod(lambda codes: codes)})
+        embed = staticmethod(lambda codes: codes)
+        logits = staticmethod(lambda level, hidden, codes: hidden[:, level])
+
+    from sequencer.token_stream import TokenStream
+
+    for options in ({"temperature": 0.0}, {"top_p": 1e-6}):
+        stream = TokenStream(OfDecoder, torch.full((1, 1, 4), 64), sampler(**options))
+        entered, steps = prompt, []
+        while len(steps) < 12:
+            with torch.no_grad():
+                hidden = decoder(entered).logits[:, -1][None]
+            column, step = stream.step(hidden)
+            entered = torch.cat([entered, column.T], dim=1)
+            steps += [] if step is None else [step]
+        assert torch.equal(torch.cat(steps), theirs.reshape(4, -1).T[:12])
