@@ -1,6 +1,6 @@
 """Train a mel codec to restore the mel spectrograms of some audio from codes.
 
-The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no adversary: the mel
+The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no discriminator: the mel
 distance, and those of the codebooks. Half of each batch is coded by a random number of codebooks
 (section 3.3), so that any number of first ones can be decoded; a quarter by all; and a quarter,
 other than in DAC, not at all, so that latents can be decoded, too.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from files.progress import Progress, no_progress
-from synth.augmentation import Augmentation
+from synth.augmentation import Augmentation, mix_and_colour
 from synth.codec_measures import numbers_of_codebooks, perplexities
 from synth.codec_options import SIZES, CodecOptions
 from synth.codecs.mel_codec import KIND, VOCODER, MelCodec, MelCodecModel
@@ -156,12 +156,13 @@ class CodecTraining(AudioTraining):
         return [mel for _, mel in excerpts.batches(rng, self.options.batch_size)]
 
     def batches(self, epoch: int, skip: int) -> Iterator[Tensor]:
-        """Yield log-mel (batch, n_mels, segment_frames), shifted, louder or softer at random."""
+        """Yield log-mel (batch, n_mels, segment_frames), changed at random."""
         frames = self.options.segment_frames
         for number, (audio, mel) in enumerate(super().batches(epoch, skip), start=skip):
             seeds = [self.options.random_seed, epoch, number, self.distributed.rank]
             rng = np.random.default_rng(seeds)
-            yield AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
+            clips = AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
+            yield mix_and_colour(rng, clips, self.model.mel)
 
     def step(self, batch: Tensor, n_steps: int) -> dict[str, float]:
         mel = batch.to(self.device)
@@ -222,10 +223,11 @@ class CodecTraining(AudioTraining):
             mel = mels.to(self.device)
             latents = network.encode(mel)
             codes.append(network.quantiser.encode(latents, most))
-            coded = {n: network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
-            for number, restored in {**coded, "latents": latents}.items():
-                distance = self._distance(network.decode(restored), mel)
-                found[f"mel_l1_{number}"].append(distance.item())
+            restored = {f"{n}": network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
+            restored["latents"] = latents
+            for name, frames in restored.items():
+                distance = self._distance(network.decode(frames), mel)
+                found[f"mel_l1_{name}"].append(distance.item())
         used = perplexities(
             torch.cat(codes).flatten(0, 1).cpu().numpy(), self.options.codebook_size
         )

@@ -12,7 +12,7 @@ interval  95 %, by resampling the excerpts (of 64 steps) of each source, and the
 
 import argparse
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from demiurge.tracks import pair_tracks
 from sequencer.averages import slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
+from sequencer.registry import ARCHITECTURES
 from sequencer.split import NamedSequences
 from sequencer.track import Track
 from sequencer.tracks import Tracks
@@ -53,12 +54,16 @@ def main() -> None:
     parser.add_argument("database", type=Path)
     parser.add_argument("--with", dest="pattern", required=True)
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--architecture", default="lstm")
+    parser.add_argument("--width", type=int, default=96, help="of the LSTM")
     arguments = parser.parse_args()
     database = Database(arguments.database)
     sequences, tracks = pair_tracks(database, arguments.pattern)
     pairs = [(name, rows) for name, rows in sequences if name in tracks.frames]
-    options = ForecasterOptions(architecture=arguments.architecture, minutes=arguments.minutes)
+    # a small one, since the pairs are few
+    entry = ARCHITECTURES["lstm"]
+    sizes = replace(entry.sizes, hidden_size=arguments.width, n_layers=1)
+    ARCHITECTURES["lstm"] = replace(entry, sizes=sizes)
+    options = ForecasterOptions(minutes=arguments.minutes)
     found = []
     print(
         "| left out | epoch | own | other | late | without |\n|---|---|---|---|---|---|", flush=True

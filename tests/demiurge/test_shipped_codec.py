@@ -13,8 +13,6 @@ from scripts.train.codec_figures import figures
 from synth.mel import log_mel
 from synth.open_codec import open_codec
 
-LEAST_USE = 0.3  # of the entries of a codebook
-
 
 @pytest.fixture(scope="module")
 def codec():
@@ -52,15 +50,22 @@ def test_fewer_codebooks_are_worse(measured):
     assert measured.mel_l1[0] < distances[-1]  # latents
 
 
-def test_one_codebook_says_more_than_the_mean_spectrum(measured, codec):
+def test_one_codebook_says_more_than_the_mean_spectrum(codec):
     audio, info = read_mono(CORPUS_DIR / "loop_amen.ogg")
-    mel = log_mel(resample(audio, info.sample_rate, codec.sample_rate), codec.mel)
-    assert measured.mel_l1[1] < 0.7 * np.abs(mel - mel.mean(1, keepdims=True)).mean()
+    audio = resample(audio, info.sample_rate, codec.sample_rate)
+    mel = log_mel(audio, codec.mel)
+    made = codec.decoded_mel(codec.restore(codec.encode(audio, 1)))[:, : mel.shape[1]]
+    mean = codec.network.mean.numpy()[:, None]
+    assert np.abs(made - mel).mean() < 0.5 * np.abs(mean - mel).mean()
 
 
-def test_every_codebook_is_used(measured, codec):
+def test_every_codebook_is_used(measured, training, codec):
+    """In varied music for validation, as recorded; and in these few sounds, which are alike."""
+    size = codec.codebook_size
+    recorded = [training["measures"][f"perplexity_{n + 1}"] for n in range(codec.n_codebooks)]
+    assert min(recorded) > 0.3 * size
     assert len(measured.perplexities) == codec.n_codebooks
-    assert min(measured.perplexities) > LEAST_USE * codec.codebook_size
+    assert min(measured.perplexities) > 0.05 * size
 
 
 def test_a_drum_loop_comes_back_to_the_sample(codec):
