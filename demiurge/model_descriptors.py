@@ -21,6 +21,7 @@ from demiurge.frame_grid import to_frame_grid
 from demiurge.shipped import SHIPPED, model_path
 from files.errors import DatabaseError, ParameterError
 from synth.codec import Codec
+from synth.open_codec import RAVE_SUFFIX
 
 CODEC_KINDS = ("codec", "rave")
 OPEN_MODELS = 4  # kept open in a process
@@ -37,6 +38,11 @@ def describe_model(kind: str, path: str) -> ModelDescriptor:
         If there is no such model, or it cannot be opened here.
     """
     check_opens(kind)
+    if kind == "rave" and Path(path).suffix != RAVE_SUFFIX:
+        raise ParameterError(
+            f"rave:{path} is no export of RAVE, whose name ends in {RAVE_SUFFIX}; use codec:PATH for"
+            " other codecs"
+        )
     place = path if _is_shipped(path) else str(Path(path).absolute())
     codec = _open_codec(model_path(place, "codec"))
     return ModelDescriptor(

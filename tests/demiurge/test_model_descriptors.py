@@ -132,6 +132,7 @@ def test_a_file_whose_latents_are_not_numbers_fails_by_name(corpus, tmp_path):
         ("codec", "codec needs its model; name it as codec:PATH"),
         ("codec:", "codec needs its model"),
         ("mfcc,codec:/nowhere", "/nowhere: no codec here"),
+        ("rave:{toy}", "is no export of RAVE, whose name ends in .ts; use codec:PATH"),
         ("encodec:/x", "'encodec:/x' is not known; choose among mfcc"),
         ("codec:{toy},codec:{toy}", "names one twice; name each once"),
     ],
