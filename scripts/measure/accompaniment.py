@@ -63,7 +63,9 @@ def main() -> None:
     entry = ARCHITECTURES["lstm"]
     sizes = replace(entry.sizes, hidden_size=arguments.width, n_layers=1)
     ARCHITECTURES["lstm"] = replace(entry, sizes=sizes)
-    options = ForecasterOptions(minutes=arguments.minutes)
+    options = ForecasterOptions(
+        minutes=arguments.minutes, epochs=1000, patience=12, window=EXCERPT, batch_size=8
+    )
     found = []
     print(
         "| left out | epoch | own | other | late | without |\n|---|---|---|---|---|---|", flush=True
