@@ -89,7 +89,7 @@ def codec_of(model: ModelDescriptor) -> Codec:
     folder = model_path(model.path, "codec")
     if not folder.exists():
         raise DatabaseError(
-            f"{model.path}: the codec {model.name} (hash {model.hash}), whose latents are"
+            f"{model.path}: {model.name} (hash {model.hash}), whose latents are"
             " descriptors here, is not there any more; put it back (a link is enough), or tell the"
             " database its new place with: demiurge db build AUDIO_DIR DB --descriptors"
             f" …,{model.kind}:PATH"

@@ -206,19 +206,21 @@ def _check_header(out: Path, found: Header, header: dict[str, Any]) -> None:
         )
     differences = []
     for name in ("precision", "seconds", "seed"):
-        value = getattr(found, name)
-        if value != header.get(name, ""):
-            differences.append(f"{name}={value or 'none'}, not {header.get(name, 'none')}")
+        values = (getattr(found, name), header.get(name, ""))
+        if values[0] != values[1]:
+            there, here = ("none" if value == "" else value for value in values)
+            differences.append(f"{name}={there}, not {here}")
     requests = [msgspec.to_builtins(found.request), header.get("request", {})]
     if without_names(requests[0]) != without_names(requests[1]):
         there, here = (described(request) for request in requests)
         differences.append(f"the request {there}, not {here}")
     for name in ("generator", "vocoder"):
-        made_by = (getattr(found, name), getattr(found, f"{name}_hash"))
-        given = (header.get(name, ""), header.get(f"{name}_hash", ""))
+        keys = (name, f"{name}_hash")
+        made_by = [getattr(found, key) for key in keys]
+        given = [header.get(key, "") for key in keys]
         if made_by[1] != given[1]:
             shown = "; not ".join(
-                ", ".join(model) if model[1] else "none" for model in (made_by, given)
+                ", ".join(filter(None, model)) or "none" for model in (made_by, given)
             )
             differences.append(f"another {name} ({shown})")
     if differences:

@@ -72,6 +72,7 @@ generate_options = option_group(
         " --random-seed 3",
         "demiurge synth generate my.generator my.vocoder more --continue song.wav --seconds 20",
         'demiurge synth generate --with transformers:musicgen-small rain --prompt "rain on glass"',
+        "demiurge synth generate --with rave:strings.ts --prior strings_prior.ts strings",
     )
 )
 @click.argument("paths", metavar="[GENERATOR VOCODER] OUT_DIR", nargs=-1, type=ANY_PATH)
@@ -81,7 +82,13 @@ generate_options = option_group(
     "plugin",
     metavar="KIND:PATH",
     help="Generate with a published model on this machine, in place of GENERATOR and VOCODER:"
-    " transformers:DIR or diffusers:DIR.",
+    " transformers:DIR, diffusers:DIR or rave:FILE.",
+)
+@plugin_option(
+    "--prior",
+    metavar="FILE",
+    type=ANY_PATH,
+    help="The prior of a rave:FILE that has none inside: a .ts file of RAVE 1 or of msprior.",
 )
 @plugin_option("--prompt", metavar="TEXT", help="What it should sound like, in words.")
 @file_request_options
@@ -93,6 +100,7 @@ def generate(
     paths: tuple[Path, ...],
     options: GenerateOptions,
     plugin: str | None,
+    prior: Path | None,
     prompt: str | None,
     request: FileRequest,
     precision: str,
@@ -106,13 +114,16 @@ def generate(
     With --force, files generated there with other options or models are replaced.
 
     A flow can also go on from a sound, fill a gap in one, and make sound in the style of others. Of
-    published generators, some go on from a sound, and MusicGen-Melody follows a melody.
+    published generators, some go on from a sound, and MusicGen-Melody follows a melody. An export
+    of RAVE needs a prior, inside it or as --prior; without one, see synth resynth.
     """
     request = replace(request, prompt=prompt)
-    if plugin is None:
-        fill = by_models(paths, precision, device)
+    if plugin is not None:
+        fill = by_plugin(plugin, prior, paths, precision, device, quiet=as_json)
+    elif prior is not None:
+        raise click.UsageError("--prior goes with --with rave:FILE; leave it out")
     else:
-        fill = by_plugin(plugin, paths, precision, device, quiet=as_json)
+        fill = by_models(paths, precision, device)
     out = paths[-1]
     try:
         with progress_bar("generating", quiet=as_json) as progress:
@@ -148,7 +159,13 @@ def by_models(paths: tuple[Path, ...], precision: str, device: str) -> Fill:
 
 
 def by_plugin(
-    spec: str, paths: tuple[Path, ...], precision: str, device: str, *, quiet: bool
+    spec: str,
+    prior: Path | None,
+    paths: tuple[Path, ...],
+    precision: str,
+    device: str,
+    *,
+    quiet: bool,
 ) -> Fill:
     """Return the function that fills a folder by a published generator; print its licence."""
     from synth.plugins.folder import licence_line
@@ -160,7 +177,7 @@ def by_plugin(
         raise click.UsageError("with --with, give OUT_DIR alone; it takes no GENERATOR and VOCODER")
     if precision != PRECISIONS[0]:
         raise click.UsageError("--precision has no use with --with; leave it out")
-    plugin = open_plugin(spec, device=str(Distributed().device(device)))
+    plugin = open_plugin(spec, prior=prior, device=str(Distributed().device(device)))
     if not quiet:
         echo_line(f"{plugin.name}: {licence_line(plugin.licence)}")
     return partial(generate_with, plugin)

@@ -18,10 +18,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from files.documents import shown_text
 from files.errors import CheckpointError
+from files.names import printable
+from synth.codecs.hub_folder import (
+    CONFIG,
+    FETCH_AGAIN,
+    check_weights,
+    load_hub_model,
+    read_hub_config,
+)
+from synth.codecs.licences import licence_of
 from synth.hub_import import quiet_transformers, transformers
 from synth.plugins.chroma import chroma_from, one_hot_chroma
-from synth.plugins.folder import check_folder, folder_hash, folder_licence, read_json
+from synth.plugins.folder import check_folder, folder_hash
 from synth.plugins.musicgen_window import NotFiniteError, TokensHeard, Window
 from synth.plugins.plugin import Plugin
 
@@ -29,6 +39,7 @@ CLASSES = {
     "musicgen": "MusicgenForConditionalGeneration",
     "musicgen_melody": "MusicgenMelodyForConditionalGeneration",
 }
+TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
 WINDOW_SECONDS = 30.0  # the length of the training clips
 KEPT_SECONDS = 12.0  # of a window that the next one hears
 CUT_SECONDS = 1.0  # at the end of a window: noise was heard there
@@ -45,38 +56,36 @@ def open_musicgen(folder: Path, *, device: str = "cpu") -> Plugin:
     Raises
     ------
     CheckpointError
-        If it is no such folder, or damaged.
+        If it is no such folder, or damaged, or comes with code.
     ParameterError
         If transformers is missing.
     """
-    check_folder(folder, "config.json", word="transformers")
-    config = read_json(folder / "config.json")
-    kind = config.get("model_type")
-    if kind not in CLASSES:
+    check_folder(folder, CONFIG, word="transformers")
+    config = read_hub_config(folder)
+    class_name = CLASSES.get(config.model_type)
+    if class_name is None:
         raise CheckpointError(
-            f"{folder} holds a model of the type {kind!r}, which makes no sound here; known are"
-            f" {' and '.join(CLASSES)}"
+            f"{folder} holds a model of the type {printable(config.model_type)}, which makes no"
+            f" sound here; known are {' and '.join(CLASSES)}"
         )
-    if "auto_map" in config:
-        raise CheckpointError(f"{folder}: its config.json asks to run code of its own; refused")
-    package = transformers()
-    options = {"local_files_only": True, "trust_remote_code": False}
-    with quiet_transformers():
-        try:
-            model = getattr(package, CLASSES[kind]).from_pretrained(folder, **options)
-            tokenizer = _tokenizer(package, folder, options)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{folder}: cannot be loaded ({reason})") from error
-    return MusicGen(folder, model.eval().to(device), tokenizer)
+    check_weights(folder, class_name)
+    model = load_hub_model(folder, class_name, device=device)
+    return MusicGen(folder, model, _tokenizer(folder), licence_of(folder, config.hub_id))
 
 
-def _tokenizer(package: Any, folder: Path, options: dict[str, bool]) -> Any:
+def _tokenizer(folder: Path) -> Any:
     """Return the tokenizer of a folder, or None if there is none."""
-    names = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
-    if not any((folder / name).is_file() for name in names):
+    if not any((folder / name).is_file() for name in TOKENIZERS):
         return None
-    return package.AutoTokenizer.from_pretrained(folder, **options)
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        with quiet_transformers():
+            return transformers().AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:  # what a damaged tokenizer leads to has no common class
+        reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
+        raise CheckpointError(
+            f"{folder}: its tokenizer cannot be loaded ({reason}); {FETCH_AGAIN}"
+        ) from error
 
 
 class MusicGen(Plugin):
@@ -84,10 +93,10 @@ class MusicGen(Plugin):
 
     takes_audio = True
 
-    def __init__(self, folder: Path, model: Any, tokenizer: Any) -> None:
+    def __init__(self, folder: Path, model: Any, tokenizer: Any, licence: str) -> None:
         kind = type(model).__name__.removesuffix("ForConditionalGeneration")
-        self.name = f"{kind} {folder.absolute().name}"
-        self.licence = folder_licence(folder)
+        self.name = f"{kind} {printable(folder.resolve().name)}"
+        self.licence = licence
         self.hash = folder_hash(folder)
         self.model = model
         self.tokenizer = tokenizer

@@ -95,7 +95,7 @@ def test_a_target_is_described_by_the_codec_where_it_lies(built, corpus):
 def test_a_codec_that_has_gone_is_named_with_its_hash_and_the_remedy(built, corpus, toy, tmp_path):
     toy.rename(tmp_path / "new place")
     with pytest.raises(
-        DatabaseError, match=f"{toy}: the codec toy-0 .hash 0{{32}}.*not there any more.*db build"
+        DatabaseError, match=f"{toy}: toy-0 .hash 0{{32}}.*not there any more.*db build"
     ):
         describe(corpus / "a" / "x.wav", Database(built).settings)
     told = run("mosaic", corpus / "a" / "x.wav", built, "-o", tmp_path / "o.wav", exit_code=1)
