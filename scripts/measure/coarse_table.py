@@ -20,7 +20,7 @@ import torch
 
 from db.database import Database
 from db.descriptors.derived import static_columns
-from demiurge.cli.sequencer_training import GroupStepsType
+from demiurge.cli.options.conditions import GroupStepsType
 from sequencer.coarse import coarse_rows
 from sequencer.coarse_likelihood import loss_with_coarse
 from sequencer.condition import GroupSteps
