@@ -113,11 +113,8 @@ class MaskedModel(ScaledModel):
         for block in self.blocks:
             x = block(x, real)
         hidden = self.norm(x)
-        known = (codes != self.mask).all(-1)
-        if real is not None:
-            known = known & real
         quantiser = self.head.quantiser
-        rests = self.gaussians.rests(quantiser, codes, known)
+        rests = self.gaussians.rests(quantiser, codes, real)
         logits = [
             self.head.logits(level, hidden, codes) + self.gaussians(level, hidden, rest, quantiser)
             for level, rest in enumerate(rests)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequencer.between import Gaussians, between
+from sequencer.between import Gaussians, Rest, between, distances
 from sequencer.quantiser import Quantiser
 from tests.sequencer.masked_toys import untrained
 
@@ -41,30 +41,51 @@ def quantiser():
     return made
 
 
+def test_distances_are_in_classes_that_double():
+    known = torch.zeros(1, 40, dtype=torch.bool)
+    assert (distances(known) == 5).all()
+    known[0, 0] = True
+    found = distances(known)[0].tolist()
+    assert found == [0] * 3 + [1] * 4 + [2] * 8 + [3] * 16 + [4] * 9
+    known[0, 39] = True
+    assert distances(known)[0].tolist() == found[:20] + found[:20][::-1]
+
+
 def test_a_level_codes_what_is_left_of_the_levels_below_or_of_nothing_if_they_are_masked():
     made = quantiser()
     codes = torch.tensor([[[0, 1], [4, 4], [2, 4], [4, 3], [3, 0]]])
-    known = torch.tensor([[True, False, False, False, True]])
-    first, second = Gaussians.rests(made, codes, known)
-    lines = torch.lerp(
-        made.restore(codes[:, :1]),
-        made.restore(codes[:, 4:]),
-        torch.tensor([0.25, 0.5, 0.75])[:, None],
-    )
-    torch.testing.assert_close(first[:, 1:4], lines)
-    assert not second[0, [1, 3]].any()
-    torch.testing.assert_close(second[0, 2], first[0, 2] - made.codebooks[0, 2])
+    first, second = Gaussians.rests(made, codes)
+    shares = torch.tensor([0.25, 0.5, 0.75])[:, None]
+    lines = torch.lerp(made.restore(codes[:, :1]), made.restore(codes[:, 4:]), shares)
+    torch.testing.assert_close(first.mean[:, 1:4], lines)
+    assert not second.mean[0, [1, 3]].any()
+    torch.testing.assert_close(second.mean[0, 2], first.mean[0, 2] - made.codebooks[0, 2])
+    assert (second.case - first.case)[0].tolist() == [0, 6, 0, 6, 0]
 
 
 def test_the_densities_are_those_of_a_gaussian():
     made = quantiser()
     gaussians = Gaussians(3, 2, 2)
+    gaussians.log_precision.copy_(torch.randn(gaussians.log_precision.shape))
     hidden = torch.randn(5, 3)
-    rest = torch.randn(5, 2)
+    rest = Rest(torch.randn(5, 2), torch.arange(5))
     said = gaussians(1, hidden, rest, made).log_softmax(-1)
-    std = gaussians.precision(hidden)[:, 2:].exp() ** -0.5
-    density = torch.distributions.Normal(rest[:, None], std[:, None]).log_prob(made.keys(1)).sum(-1)
-    torch.testing.assert_close(said, density.log_softmax(-1))
+    precision = (gaussians.deviation(hidden)[:, 2:] + gaussians.log_precision[:5, 1]).exp()
+    density = torch.distributions.Normal(rest.mean[:, None], precision[:, None] ** -0.5)
+    expected = density.log_prob(made.keys(1)).sum(-1).log_softmax(-1)
+    torch.testing.assert_close(said, expected)
+
+
+def test_the_first_widths_are_those_of_the_errors():
+    """Of noise nothing is known, and all cases are as wide as it is."""
+    noise = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0))
+    made = quantiser()
+    codes = made.quantise(noise)
+    gaussians = Gaussians(3, 2, 2)
+    gaussians.fit(made, [codes])
+    variance = made.codebooks[0][codes[:, 0]].var(0)
+    far = gaussians.log_precision[3, 0].neg().exp()
+    assert ((far > 0.9 * variance) & (far < 2.2 * variance)).all()
 
 
 def test_a_new_model_is_nearer_to_what_is_missing_than_one_without_lines():
