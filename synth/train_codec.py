@@ -223,10 +223,11 @@ class CodecTraining(AudioTraining):
             mel = mels.to(self.device)
             latents = network.encode(mel)
             codes.append(network.quantiser.encode(latents, most))
-            coded = {n: network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
-            for number, restored in {**coded, "latents": latents}.items():
-                distance = self._distance(network.decode(restored), mel)
-                found[f"mel_l1_{number}"].append(distance.item())
+            restored = {f"{n}": network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
+            restored["latents"] = latents
+            for name, frames in restored.items():
+                distance = self._distance(network.decode(frames), mel)
+                found[f"mel_l1_{name}"].append(distance.item())
         used = perplexities(
             torch.cat(codes).flatten(0, 1).cpu().numpy(), self.options.codebook_size
         )
