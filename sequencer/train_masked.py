@@ -118,9 +118,8 @@ class MaskedTraining(Trainable):
         train = scores_of(self.split.train, settings, normaliser)
         validation = scores_of(self.split.validation, settings, normaliser)
         model = _new_model(train, settings, normaliser, options.random_seed)
-        codes = [
-            [model.head.quantiser.quantise(rows) for rows in part] for part in (train, validation)
-        ]
+        quantise = model.head.quantiser.quantise
+        codes = [model.fit(train), [quantise(rows) for rows in validation]]
         window = fit_window(train, options.window)
         self.train_windows, self.validation_windows = (
             TokenWindows(part, window=window, batch_size=options.batch_size) for part in codes
@@ -174,7 +173,7 @@ class MaskedTraining(Trainable):
 def _new_model(
     train: list[Tensor], settings: DescriptorSettings, normaliser: Normaliser, random_seed: int
 ) -> MaskedModel:
-    """Make a model with random weights, its statistics and codebooks fitted to `train`."""
+    """Make a model with random weights and the statistics of `train`."""
     everything = torch.cat(train)
     config = MaskedConfig(
         settings,
@@ -185,5 +184,4 @@ def _new_model(
     torch.manual_seed(random_seed)
     model = MaskedModel(config)
     model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-    model.head.fit(train)
     return model
