@@ -33,6 +33,41 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     return out[:length]
 
 
+class Resampling:
+    """Resamples a signal as it comes, block by block; the samples are those of `resample`."""
+
+    def __init__(self, from_rate: int, to_rate: int, *, channels: int = 1) -> None:
+        self._rates = from_rate, to_rate
+        self._n_in = 0
+        self._n_out = 0
+        self._shape: tuple[int, ...] = ()
+        self._stream = None
+        if from_rate != to_rate:
+            self._stream = soxr.ResampleStream(
+                from_rate, to_rate, channels, dtype="float32", quality="HQ"
+            )
+
+    def add(self, block: np.ndarray) -> np.ndarray:
+        """Take the next samples, float32, (n,) or (n, channels), and return what is complete."""
+        if self._stream is None:
+            return block
+        self._n_in += len(block)
+        self._shape = block.shape[1:]
+        out = self._stream.resample_chunk(block)
+        self._n_out += len(out)
+        return out
+
+    def finish(self) -> np.ndarray:
+        """Return the rest, so that there are `resampled_length` samples in all."""
+        if self._stream is None:
+            return np.empty((0, *self._shape), np.float32)
+        missing = resampled_length(self._n_in, *self._rates) - self._n_out
+        tail = self._stream.resample_chunk(np.empty((0, *self._shape), np.float32), last=True)
+        tail = tail[:missing]
+        silence = np.zeros((missing - len(tail), *self._shape), np.float32)
+        return np.concatenate([tail, silence])  # as in `resample`
+
+
 def resample_blocks(
     blocks: Iterable[np.ndarray], from_rate: int, to_rate: int, *, channels: int = 1
 ) -> Iterator[np.ndarray]:
@@ -50,17 +85,7 @@ def resample_blocks(
     if from_rate == to_rate:
         yield from blocks
         return
-    stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
-    n_in = 0
-    n_out = 0
-    shape: tuple[int, ...] = ()
+    resampling = Resampling(from_rate, to_rate, channels=channels)
     for block in blocks:
-        n_in += len(block)
-        shape = block.shape[1:]
-        out = stream.resample_chunk(block)
-        n_out += len(out)
-        yield out
-    missing = resampled_length(n_in, from_rate, to_rate) - n_out
-    tail = stream.resample_chunk(np.empty((0, *shape), np.float32), last=True)[:missing]
-    silence = np.zeros((missing - len(tail), *shape), np.float32)
-    yield np.concatenate([tail, silence])  # as in `resample`
+        yield resampling.add(block)
+    yield resampling.finish()

@@ -18,6 +18,7 @@ from db.aggregate import unit_descriptors
 from db.beat_grid import BeatGrid
 from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
+from db.model_descriptor import ModelMeasure, OpenModel, no_model
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
@@ -65,6 +66,8 @@ class Task:
         If the size and date of the file say that it has not changed.
     is_source : bool
         False for a file that the database has not taken yet: a render is then left out.
+    open_model : OpenModel
+        Opens the settings' models where the file is analysed.
     """
 
     path: str
@@ -72,6 +75,7 @@ class Task:
     known: Mapping[str, int | None] = field(default_factory=dict)
     content_hash: str | None = None
     is_source: bool = False
+    open_model: OpenModel = no_model
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def _analyse_content(task: Task, stamp: tuple[str, int, int]) -> Analysis:
         return Analysis(*stamp)
     if not task.is_source and is_render(task.path):
         return Analysis(*stamp, is_render=True)
-    return Analysis(*stamp, *describe_file(task.path, task.settings))
+    return Analysis(*stamp, *describe_file(task.path, task.settings, task.open_model))
 
 
 def _still_reads(path: str, n_samples: int | None, task: Task) -> bool:
@@ -156,18 +160,22 @@ def _still_reads(path: str, n_samples: int | None, task: Task) -> bool:
     return found == n_samples and not info.warnings
 
 
-def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[AudioInfo, Description]:
+def describe_file(
+    path: str | Path, settings: DescriptorSettings, open_model: OpenModel = no_model
+) -> tuple[AudioInfo, Description]:
     """Describe an audio file of any rate and number of channels.
 
     Raises
     ------
     AudioError
-        If it cannot be read.
+        If it cannot be read, or a model makes nothing of it.
+    DatabaseError
+        If a model of the settings cannot be opened.
     """
 
     def describe(info: AudioInfo, blocks: Iterator[np.ndarray]) -> Description | None:
         resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
-        return describe_signal(resampled, settings)
+        return describe_signal(resampled, settings, open_model)
 
     description, info = measure_mono(path, describe)
     if description is None:
@@ -176,20 +184,24 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
 
 
 def describe_signal(
-    blocks: Iterable[np.ndarray], settings: DescriptorSettings
+    blocks: Iterable[np.ndarray],
+    settings: DescriptorSettings,
+    open_model: OpenModel = no_model,
 ) -> Description | None:
     """Describe a mono signal at the settings' rate, given in blocks of any length.
 
-    Returns None if it has no samples.
+    Returns None if it has no samples; raises as `describe_file`.
     """
     finder = UnitFinder(settings) if settings.units_vary else None
-    signal = _Watched(blocks, finder)
-    frames = _measure(signal, finder, settings)
+    measures = {
+        model.kind: open_model(model, settings.sample_rate, settings.hop_length)
+        for model in settings.models
+    }
+    signal = _Watched(blocks, finder, list(measures.values()))
+    frames = _measure(signal, finder, settings, measures)
     n_samples = signal.n_samples
     if frames is None:
         return None
-    # librosa may add a frame at the very end, with no samples left to play
-    frames = frames[: -(-n_samples // settings.hop_length)]
     if settings.units == "frame":
         lengths = equal_unit_lengths(n_samples, settings.hop_length)
         return Description(n_samples, frames, lengths, frames)
@@ -203,32 +215,39 @@ def describe_signal(
 
 
 def _measure(
-    signal: "_Watched", finder: UnitFinder | None, settings: DescriptorSettings
+    signal: "_Watched",
+    finder: UnitFinder | None,
+    settings: DescriptorSettings,
+    measures: dict[str, ModelMeasure],
 ) -> np.ndarray | None:
     """Measure all descriptors in one pass; None if the signal has no samples."""
+    own = [name for name in settings.descriptors if name not in measures]
     with ExitStack() as stack:
-        spools = [stack.enter_context(closing(Spool())) for _ in settings.descriptors]
-        measured = [
-            (DESCRIPTORS[name], spool)
-            for name, spool in zip(settings.descriptors, spools, strict=True)
-        ]
+        spools = {name: stack.enter_context(closing(Spool())) for name in own}
         for frames in frames_of(signal, settings):
             if finder:
                 finder.watch_frames(frames)
-            for descriptor, spool in measured:
-                spool.append(descriptor.measure(frames))
+            for name, spool in spools.items():
+                spool.append(DESCRIPTORS[name].measure(frames))
         if signal.n_samples == 0:
             return None
-        rows = [descriptor.finish(spool, settings) for descriptor, spool in measured]
-    return np.concatenate(rows, axis=1, dtype=np.float32)
+        rows = {name: DESCRIPTORS[name].finish(spool, settings) for name, spool in spools.items()}
+    rows |= {name: measure.finish() for name, measure in measures.items()}
+    # librosa may add a frame at the very end, with no samples left to play
+    n_frames = -(-signal.n_samples // settings.hop_length)
+    columns = [rows[name][:n_frames] for name in settings.descriptors]
+    return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
 class _Watched:
-    """Passes blocks on while it counts their samples and feeds the unit finder."""
+    """Passes blocks on while it counts their samples, and feeds the unit finder and the models."""
 
-    def __init__(self, blocks: Iterable[np.ndarray], finder: UnitFinder | None) -> None:
+    def __init__(
+        self, blocks: Iterable[np.ndarray], finder: UnitFinder | None, measures: list[ModelMeasure]
+    ) -> None:
         self._blocks = blocks
         self._finder = finder
+        self._measures = measures
         self.n_samples = 0
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -236,4 +255,6 @@ class _Watched:
             self.n_samples += len(block)
             if self._finder:
                 self._finder.watch_signal(block)
+            for measure in self._measures:
+                measure.add(block)
             yield block

@@ -14,6 +14,7 @@ from db.build_report import BuildReport
 from db.configure import configure
 from db.executors import check_executor
 from db.manifest import FILE_NAME
+from db.model_descriptor import OpenModel, no_model
 from db.own_folders import is_own_folder
 from db.settings import DescriptorSettings
 from db.source_update import SourceUpdate
@@ -33,6 +34,7 @@ def build_database(
     executor: str | None = "threads",
     jobs: int | None = None,
     address: str | None = None,
+    open_model: OpenModel = no_model,
     progress: Progress = no_progress,
 ) -> BuildReport:
     """Bring the database in folder `path` up to date with the audio under `audio_dir`.
@@ -50,6 +52,8 @@ def build_database(
         processor count by default. An executor of None means "processes" if there is much to do:
         the script must then be guarded by `if __name__ == "__main__":`, as always with spawned
         processes.
+    open_model : OpenModel
+        Opens the models of the settings, if there are any: `demiurge.model_descriptors.open_model`.
 
     Raises
     ------
@@ -57,8 +61,8 @@ def build_database(
         If the folder does not exist, contains no audio or has a name that is not UTF-8; or if
         `path` cannot be written.
     DatabaseError
-        If the database has other settings or another corpus folder, or is being written by another
-        process.
+        If the database has other settings or another corpus folder, is being written by another
+        process, or a model of its settings is not there or has changed.
     """
     started = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
@@ -69,7 +73,7 @@ def build_database(
     files, unreadable = _find_files(root, path, report)
     with writing(path, create=True) as connection:
         settings = configure(connection, path, root, settings, moved=moved)
-        build = SourceUpdate(connection, path, root, settings, report)
+        build = SourceUpdate(connection, path, root, settings, report, open_model)
         build.find_vanished(files, unreadable)
         try:
             build.run(files, executor=executor, jobs=jobs, address=address, progress=progress)

@@ -74,7 +74,11 @@ def configure(
         stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
     if not moved:
         _check_root(path, find_root(path, config), root)
-    _write(connection, root_entries(path, root))
+    changed = root_entries(path, root)
+    if settings is not None and settings.to_dict() != stored.to_dict():  # a model has moved
+        changed["descriptors"] = json.dumps(settings.to_dict())
+        stored = settings
+    _write(connection, changed)
     return stored
 
 

@@ -29,19 +29,22 @@ QUEUED_PER_WORKER = 4
 # beyond these, starting processes pays off
 MANY_TASKS = 2000
 MANY_BYTES = 4 << 30
+MANY_BYTES_OF_MODELS = 64 << 20  # models take far longer than the other descriptors
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def best_executor(n_tasks: int, n_bytes: int, jobs: int) -> str:
+def best_executor(n_tasks: int, n_bytes: int, jobs: int, *, with_models: bool = False) -> str:
     """Return "processes" if there is enough work to make up for their start, else "threads".
 
     Processes take about a second to start. Threads wait for Python's lock: for small files, with
-    little to do between two waits, two threads are slower than one.
+    little to do between two waits, two threads are slower than one; and they take turns at a model.
     """
-    is_much = n_tasks > MANY_TASKS or n_bytes > MANY_BYTES
+    is_much = n_tasks > MANY_TASKS or n_bytes > (
+        MANY_BYTES_OF_MODELS if with_models else MANY_BYTES
+    )
     return "processes" if jobs > 1 and is_much else "threads"
 
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 from db.columns import DESCRIPTOR_NAMES, Columns, columns_of
+from db.model_descriptor import ModelDescriptor
+from db.names import MODEL_KINDS
 from files.errors import DatabaseError, ParameterError
 from files.ranges import shown
 
@@ -34,7 +36,8 @@ MOST_OVERLAP = 512  # windows that hold the same sample
 LONGEST_UNIT_MS = 3_600_000.0
 
 # settings that files of the first versions lack, when there was no choice yet
-OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms"})
+# and those that are left out where they are empty
+OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms", "models"})
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ class DescriptorSettings:
     # them, as in librosa's frames and in the original's files.
     window_centre: Literal["span", "start"] = "span"
 
-    descriptors: tuple[str, ...] = ("mfcc",)  # of `db.columns.DESCRIPTOR_NAMES`
+    descriptors: tuple[str, ...] = ("mfcc",)  # of `db.columns.DESCRIPTOR_NAMES`, or a model's kind
     units: str = "frame"  # or "fixed:MS", "onset", "beat", "beat/N"
     min_unit_ms: float = 60.0  # onset and beat: shorter than this is a double trigger, not an event
     max_unit_ms: float = 2000.0  # onset and beat: longer ones are cut where they are quietest
+    models: tuple[ModelDescriptor, ...] = ()  # one for each of the descriptors that a model gives
 
     def __post_init__(self) -> None:
         if isinstance(self.descriptors, list):  # as JSON has it
             object.__setattr__(self, "descriptors", tuple(self.descriptors))
+        if isinstance(self.models, list | tuple):
+            object.__setattr__(self, "models", tuple(map(ModelDescriptor.of, self.models)))
         self._check_analysis()
         self._check_descriptors()
         self._check_units()
@@ -90,7 +96,7 @@ class DescriptorSettings:
             )
 
     def _check_descriptors(self) -> None:
-        choices = ", ".join(DESCRIPTOR_NAMES)
+        choices = ", ".join((*DESCRIPTOR_NAMES, *(f"{kind}:PATH" for kind in MODEL_KINDS)))
         if not isinstance(self.descriptors, tuple):
             raise ParameterError(
                 f"descriptors={shown(self.descriptors)} must be a list of {choices}"
@@ -98,13 +104,29 @@ class DescriptorSettings:
         if not self.descriptors:
             raise ParameterError(f"descriptors: none is given; choose among {choices}")
         for name in self.descriptors:
-            if name not in DESCRIPTOR_NAMES:
+            if name not in DESCRIPTOR_NAMES and name not in MODEL_KINDS:
                 raise ParameterError(
                     f"descriptors: {shown(name)} is not known; choose among {choices}"
                 )
         if len(set(self.descriptors)) < len(self.descriptors):
             raise ParameterError(
                 f"descriptors={','.join(self.descriptors)} names one twice; name each once"
+            )
+        self._check_models()
+
+    def _check_models(self) -> None:
+        if not isinstance(self.models, tuple):
+            raise ParameterError(f"models={shown(self.models)} must be a list")
+        kinds = sorted(model.kind for model in self.models)
+        wanted = sorted({name for name in self.descriptors if name in MODEL_KINDS})
+        if missing := [kind for kind in wanted if kind not in kinds]:
+            raise ParameterError(
+                f"descriptors: {missing[0]} needs its model; name it as {missing[0]}:PATH"
+            )
+        if kinds != wanted:
+            raise ParameterError(
+                f"models of {', '.join(kinds)} must be one for each of the descriptors"
+                f" {', '.join(wanted) or 'that need one, of which there are none'}"
             )
 
     def _check_units(self) -> None:
@@ -160,7 +182,11 @@ class DescriptorSettings:
     @cached_property
     def columns(self) -> dict[str, Columns]:
         """The columns of each descriptor."""
-        return {name: columns_of(name, n_mfcc=self.n_mfcc) for name in self.descriptors}
+        of_models = {model.kind: model.columns for model in self.models}
+        return {
+            name: of_models.get(name) or columns_of(name, n_mfcc=self.n_mfcc)
+            for name in self.descriptors
+        }
 
     @cached_property
     def frame_names(self) -> tuple[str, ...]:
@@ -192,11 +218,22 @@ class DescriptorSettings:
 
     @property
     def hash(self) -> str:
-        """16 hex digits that identify these settings."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        """16 hex digits that identify these settings, wherever their models lie."""
+        return hashlib.sha256(json.dumps(self._compared, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return all of them; `models` only if there are any, so that older versions read them."""
+        values = asdict(self)
+        if not self.models:
+            del values["models"]
+        return values
+
+    @property
+    def _compared(self) -> dict[str, Any]:
+        """What must be equal for rows to be comparable; every kind of model by itself."""
+        values = self.to_dict()
+        values.pop("models", None)
+        return values | {f"{model.kind} hash": model.identity for model in self.models}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -226,17 +263,24 @@ class DescriptorSettings:
 
         `mine` and `theirs` say whose settings these are, e.g. "the database music.db".
         """
-        others = other.to_dict()
+        own = self._compared
+        others = other._compared
         differing = [
-            f"{name} is {value} in {mine} and {others[name]} in {theirs}"
-            for name, value in self.to_dict().items()
-            if value != others[name]
+            f"{name} is {_value(own, name)} in {mine} and {_value(others, name)} in {theirs}"
+            for name in {**own, **others}
+            if own.get(name) != others.get(name)
         ]
         if differing:
             raise DatabaseError(
                 f"descriptor settings do not match: {'; '.join(differing)}; rebuild one of them"
                 " with the other's settings"
             )
+
+
+def _value(values: dict[str, Any], name: str) -> Any:
+    """Return a setting as messages show it: of a model, its hash."""
+    value = values.get(name, "not there")
+    return value["hash"] if isinstance(value, dict) else value
 
 
 # what a continuation needs: tempo, harmony and level beside the spectrum

@@ -4,7 +4,7 @@ import glob
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,11 +13,14 @@ from audio.read import READER_VERSION
 from db.analyse import Analysis, Description, Task, analyse
 from db.build_report import BuildReport
 from db.executors import best_executor, run_tasks
+from db.model_descriptor import OpenModel, no_model
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer
 from files.names import is_utf8, printable, quoted
 from files.progress import Progress
+
+NOTHING: Mapping[str, int | None] = {}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class SourceUpdate:
         root: Path,
         settings: DescriptorSettings,
         report: BuildReport,
+        open_model: OpenModel = no_model,
     ) -> None:
+        self._open_model = open_model
         self.root = root
         self.settings = settings
         self.report = report
@@ -109,9 +114,13 @@ class SourceUpdate:
     ) -> None:
         """Analyse every file that needs it, and record the results."""
         todo = [name for name in files if not self._is_as_before(name)]
+        for model in self.settings.models if todo else ():  # once, before every file fails for it
+            self._open_model(model, self.settings.sample_rate, self.settings.hop_length)
         if executor is None:
             n_bytes = sum(_size(self.root, name) for name in todo)
-            executor = best_executor(len(todo), n_bytes, jobs)
+            executor = best_executor(
+                len(todo), n_bytes, jobs, with_models=bool(self.settings.models)
+            )
         tasks = self._tasks(todo)
         results = run_tasks(analyse, tasks, executor=executor, jobs=jobs, address=address)
         n_skipped = len(files) - len(todo)
@@ -154,15 +163,25 @@ class SourceUpdate:
             for content_hash, paths in self._vanished_by_hash.items()
         }
         for name in names:
-            path = os.path.join(self.root, name)
             known = self._known.get(name)
             if known is None or not known.content_hash:
-                yield Task(path, self.settings, vanished)
+                yield self._task(name, vanished)
                 continue
             is_source = known.state == "ok"
             own = {known.content_hash: known.samples_to_check} if is_source else {}
             same = known.content_hash if self._has_stamp(name, known) else None
-            yield Task(path, self.settings, vanished | own, same, is_source)
+            yield self._task(name, vanished | own, same, is_source=is_source)
+
+    def _task(
+        self,
+        name: str,
+        known: Mapping[str, int | None] = NOTHING,
+        content_hash: str | None = None,
+        *,
+        is_source: bool = False,
+    ) -> Task:
+        path = os.path.join(self.root, name)
+        return Task(path, self.settings, known, content_hash, is_source, self._open_model)
 
     def _record(self, name: str, analysis: Analysis) -> None:
         """Record one file's analysis in the database and in the report."""
@@ -170,8 +189,7 @@ class SourceUpdate:
             if self._recognise(name, analysis):
                 return
             # it was renamed, but another copy has already taken over the vanished file's rows
-            path = os.path.join(self.root, name)
-            analysis = analyse(Task(path, self.settings, is_source=True))
+            analysis = analyse(self._task(name, is_source=True))
         if analysis.is_render:
             self.report.renders.append(name)
             if name in self._known:

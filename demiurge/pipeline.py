@@ -87,6 +87,7 @@ def render_continuation(
         sampling=sampling,
         include_seed=include_seed or None,
         transpose=transpose or None,
+        decode=render_options.decoded_by,
     )
     renderer = Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render_continuations(continuations, heard, out)
@@ -127,7 +128,10 @@ def render_mosaic(
         check_can_stretch(opened)
     sequence = describe(target, opened.settings)
     settings = PlanSettings(
-        search=search, crossfade=render_options.crossfade, target=target_name or str(target)
+        search=search,
+        crossfade=render_options.crossfade,
+        target=target_name or str(target),
+        decode=render_options.decoded_by,
     )
     if search.voices.fit_spectra:
         renderer = Renderer(opened, settings, render_options, progress, on_result)

@@ -13,6 +13,7 @@ from db.database import Database
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
+from demiurge.model_descriptors import open_model
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from sequencer.sampling import AS_LEARNED, SamplingOptions
@@ -51,7 +52,8 @@ def describe(
     AudioError, ParameterError
         If it cannot be read.
     DatabaseError
-        If a forecast was made with other settings; the message says `whose` these are.
+        If a forecast was made with other settings; the message says `whose` these are. Or if a
+        model of the settings is not there or has changed.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
@@ -59,7 +61,7 @@ def describe(
         if theirs is not None:
             settings.check_matches(theirs, mine=whose, theirs=str(path))
         return DescriptorSequence(sequence, step_lengths(sequence, settings))
-    info, description = describe_file(path, settings)
+    info, description = describe_file(path, settings, open_model)
     log_warnings(path, info.warnings)
     return DescriptorSequence(description.units, description.lengths, description.grid)
 
@@ -101,6 +103,7 @@ def forecast(
         database.settings.check_matches(
             settings, mine=f"the database {database.path}", theirs=f"the model {model}"
         )
+        settings = database.settings  # which are equal, and know where their models are
     n_steps = _count_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
     with torch_threads(1):

@@ -14,6 +14,7 @@ WEIGHTS = DATA / "weights"
 SHIPPED = "shipped"
 # of each kind the folders in WEIGHTS, the default first; one may be missing
 MODELS = {
+    "codec": ("codec",),
     "generator": ("flow-piano", "flow-drums", "unagan"),
     "vocoder": ("vocoder", "vocoder-44k"),
 }
@@ -21,7 +22,7 @@ MODELS = {
 
 def shipped_names(kind: str) -> list[str]:
     """Return the names of the shipped models of a kind, the default first."""
-    return [name for name in MODELS[kind] if (WEIGHTS / name / CONFIG).is_file()]
+    return [name for name in MODELS.get(kind, ()) if (WEIGHTS / name / CONFIG).is_file()]
 
 
 def shipped_model(kind: str, name: str | None = None) -> Path:
@@ -39,6 +40,8 @@ def shipped_model(kind: str, name: str | None = None) -> Path:
             f"{SHIPPED}:{name}: no {kind} of that name is shipped; choose one of"
             f" {', '.join(known)}, or give the folder of a model"
         )
+    if not names:
+        raise ParameterError(f"{SHIPPED}: no {kind} is shipped; give the folder of a model")
     return WEIGHTS / (name or names[0])
 
 
@@ -59,7 +62,7 @@ def shipped_vocoder(mel: dict[str, Any]) -> Path:
     if folders := shipped_vocoders(mel):
         return folders[0]
     raise ParameterError(
-        f"no shipped vocoder is for the mels of this generator ({mel['n_mels']} bands every"
+        f"no shipped vocoder is for these mels ({mel['n_mels']} bands every"
         f" {mel['hop_length']} samples at {mel['sample_rate']} Hz); train one with the same --mel:"
         " demiurge synth train-vocoder"
     )

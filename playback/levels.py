@@ -31,12 +31,13 @@ def find_gain_db(
 ) -> float:
     """Return the gain that brings a render to its loudness, or as near as its peaks allow.
 
-    Without a measured loudness, it brings the peak to just below full scale. Silence gets no gain.
+    Without a measured loudness, it brings a peak over full scale to just below it. Silence gets no
+    gain.
     """
     if math.isinf(peak_db):
         return 0.0
     if lufs is None or true_peak_db is None:
-        return SAFE_PEAK_DB - peak_db
+        return SAFE_PEAK_DB - peak_db if peak_db > 0 else 0.0
     ceiling_db = CEILING_DB if output.true_peak_db is None else output.true_peak_db
     wanted = 0.0 if output.lufs is None or math.isinf(lufs) else output.lufs - lufs
     return min(wanted, ceiling_db - true_peak_db, -peak_db)

@@ -3,11 +3,20 @@
 This module imports nothing slow, so that the command line can list the choices quickly.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from files.errors import ParameterError, PlanError
 from files.ranges import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from playback.plan import Plan
+    from playback.sources import SampleReader
 
 FADES = ("matched", "equal-power", "linear")
 STEMS_BY = ("source", "voice")
@@ -126,12 +135,33 @@ class OutputOptions:
                 raise ParameterError(f"{name}={value} must be {lowest:g} to 0")
 
 
+class PlanDecoder(Protocol):
+    """What sounds a plan in place of crossfades, such as a codec."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What it is, for plans and reports: codec, hash, licence."""
+        ...
+
+    def blocks(
+        self, plan: Plan, reader: SampleReader, crossfade: CrossfadeOptions
+    ) -> Iterator[np.ndarray]:
+        """Yield the audio of a plan, float32, (any, channels), `plan.n_samples` in all."""
+        ...
+
+
 @dataclass(frozen=True)
 class RenderOptions:
-    """The crossfade and the output options of a render."""
+    """The crossfade and the output options of a render, and what sounds it if not crossfades."""
 
     crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    decoder: PlanDecoder | None = None
+
+    @property
+    def decoded_by(self) -> dict[str, str] | None:
+        """The decoder's facts, if there is one."""
+        return self.decoder.facts if self.decoder else None
 
 
 DEFAULT_CROSSFADE = CrossfadeOptions()

@@ -9,7 +9,7 @@ import numpy as np
 from audio.write import AudioWriter
 from files.progress import Progress, no_progress
 from playback.open_plan import OpenPlan
-from playback.options import CrossfadeOptions
+from playback.options import CrossfadeOptions, PlanDecoder
 from playback.plan import Plan
 from playback.stitch import stitch
 
@@ -18,24 +18,25 @@ BLOCK_SAMPLES = 1 << 17  # meters and encoders are slow on the short pieces that
 
 @dataclass(frozen=True)
 class PlanAudio:
-    """The audio of an open plan: with its crossfade, and a callback for progress."""
+    """The audio of an open plan: with its crossfade or decoder, and a callback for progress."""
 
     opened: OpenPlan
     crossfade: CrossfadeOptions
     progress: Progress = no_progress
     block_samples: int = BLOCK_SAMPLES
+    decoder: PlanDecoder | None = None
 
     @property
     def plan(self) -> Plan:
         return self.opened.plan
 
     def blocks(self, label: str, only: str | int | None = None) -> Iterator[np.ndarray]:
-        """Yield the audio in blocks and report progress; `only` as for `stitch`."""
+        """Yield the audio in blocks and report progress; `only` as for `stitch`, not if decoded."""
         n_samples = self.plan.n_samples
         pieces: list[np.ndarray] = []
         size = 0
         done = 0
-        for piece in stitch(self.plan, self.opened.reader, crossfade=self.crossfade, only=only):
+        for piece in self._pieces(only):
             pieces.append(piece)
             size += len(piece)
             is_last = size > 0 and done + size == n_samples  # pieces may be empty
@@ -45,6 +46,14 @@ class PlanAudio:
                 pieces = []
                 size = 0
                 self.progress(done, n_samples, label)
+
+    def _pieces(self, only: str | int | None) -> Iterator[np.ndarray]:
+        plan = self.plan
+        reader = self.opened.reader
+        if self.decoder:
+            assert only is None
+            return self.decoder.blocks(plan, reader, self.crossfade)
+        return stitch(plan, reader, crossfade=self.crossfade, only=only)
 
     def writer(
         self, temporary: Path, path: Path, *, bits: str | None, title: str = ""
@@ -58,6 +67,8 @@ class PlanAudio:
             f"Demiurge plan {self.opened.whole.identity}, database {self.plan.database['id']},"
             f" seams {options}"  # the word of 0.1.0, so that its plans give the same bytes
         )
+        if self.decoder:
+            comment += "".join(f" {name}={value}" for name, value in self.decoder.facts.items())
         return AudioWriter(
             temporary,
             self.plan.sample_rate,

@@ -77,10 +77,13 @@ def write_whole(
     block_samples: int = BLOCK_SAMPLES,
 ) -> RenderSummary:
     """Do as `render`, for a plan that has been opened."""
-    audio = PlanAudio(opened, render_options.crossfade, progress, block_samples)
+    audio = PlanAudio(
+        opened, render_options.crossfade, progress, block_samples, render_options.decoder
+    )
     output = render_options.output
     with replacing(path) as temporary:
-        if output.lufs is None and output.true_peak_db is None:
+        # decoding takes long, and is done once
+        if output.lufs is None and output.true_peak_db is None and not render_options.decoder:
             try:
                 return _write_as_it_is(audio, output, temporary, path)
             except _OverFullScaleError:

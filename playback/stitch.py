@@ -83,11 +83,15 @@ def stitch(
     if len(voices) == 1:
         yield from voices[0]
     else:
-        yield from _mix(voices, stop - start, plan.channels, block_samples)
+        yield from mix_voices(voices, stop - start, plan.channels, block_samples=block_samples)
 
 
-def _mix(
-    voices: list[Iterator[np.ndarray]], n_samples: int, channels: int, block_samples: int
+def mix_voices(
+    voices: list[Iterator[np.ndarray]],
+    n_samples: int,
+    channels: int,
+    *,
+    block_samples: int = BLOCK_SAMPLES,
 ) -> Iterator[np.ndarray]:
     """Yield the sum of voices, each of which has `n_samples` in pieces of any length."""
     rests = [np.empty((0, channels), np.float32) for _ in voices]

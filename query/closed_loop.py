@@ -47,7 +47,7 @@ class Scorer(Protocol):
 
     def scores(self) -> np.ndarray: ...
 
-    def advance(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray: ...
+    def advance(self, rows: np.ndarray, units: np.ndarray, now: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass
@@ -166,10 +166,10 @@ class ClosedLoop:
             remedy = "let the filters leave more units"
             self._rules.check_left(step, reached, "units", remedy)
         origin = origin[rows]
-        later = self._scorer.advance(origin, rows)
         past = state.past.keep(origin).then(
             positions[rows], n_samples[rows], following[origin] == rows
         )
+        later = self._scorer.advance(origin, rows, past.now)
         # of the tokens head: what the levels that are known only now say about earlier steps
         cost = reached[rows] + less_likely_costs(later.max() - later)
         state = _Hypotheses(rows, cost, past)
@@ -180,9 +180,9 @@ class ClosedLoop:
         """Play nothing at a step; the best hypothesis goes on."""
         origin = np.array([state.cost.argmin()])
         rests = np.full(1, REST)
-        self._scorer.advance(origin, rests)
         past = state.past.keep(origin)
         past = past.then(rests, self._step_samples[step : step + 1], np.zeros(1, bool))
+        self._scorer.advance(origin, rests, past.now)
         return origin, _Hypotheses(rests, state.cost[origin], past)
 
     def _lengths(self, step: int) -> np.ndarray:
@@ -235,10 +235,11 @@ class ClosedLoop:
         self._scorer.begin(self._seed, self._heard, self._continued)
         costs = []
         before = np.full(1, NONE)
+        played = self.lengths(path).cumsum()
         for step, row in enumerate(path[:, None]):
             going_on = self._costs.going_on(before)
             costs.append(self._costs.plain_targets(step, self._scorer.scores(), going_on)[0])
-            self._scorer.advance(np.zeros(1, np.int64), row)
+            self._scorer.advance(np.zeros(1, np.int64), row, played[step : step + 1])
             before = row
         return np.stack(costs)
 

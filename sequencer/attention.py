@@ -1,4 +1,4 @@
-"""Causal self-attention over a fixed span, with a cache: constant memory per step at any length.
+"""Self-attention over a fixed span: causal with a cache, constant memory per step, or both ways.
 
 Positions are rotary (Su et al. 2021, RoFormer, arXiv 2104.09864): only distances count, so a step
 far into a rollout is like any other. A query sees the `span` latest keys, its own included (sliding
@@ -45,8 +45,7 @@ class CausalAttention(nn.Module):
         self.dropout = dropout
         self.project_in = nn.Linear(dim, 3 * dim, bias=False)
         self.project_out = nn.Linear(dim, dim, bias=False)
-        half = dim // n_heads // 2
-        self.register_buffer("rates", ROTARY_BASE ** (-torch.arange(half) / half), persistent=False)
+        self.register_buffer("rates", rotary_rates(dim // n_heads), persistent=False)
 
     def forward(self, x: Tensor, cache: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
         steps = x.shape[1]
@@ -54,8 +53,8 @@ class CausalAttention(nn.Module):
         parts = self.project_in(x).chunk(3, dim=-1)
         q, k, v = (split_heads(part, self.n_heads) for part in parts)
         positions = torch.arange(before, before + steps, device=x.device)
-        q = self._rotate(q, positions)
-        k = self._rotate(k, positions)
+        q = rotate(q, positions, self.rates)
+        k = rotate(k, positions, self.rates)
         if cache:
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
@@ -72,13 +71,68 @@ class CausalAttention(nn.Module):
         distance = positions[:, None] - keys
         return (distance >= 0) & (distance < self.span)
 
-    def _rotate(self, x: Tensor, positions: Tensor) -> Tensor:
-        angles = positions[:, None] * self.rates
-        cos = angles.cos()
-        sin = angles.sin()
-        a, b = x.chunk(2, dim=-1)
-        turned = (a * cos - b * sin, a * sin + b * cos)
-        return torch.cat(turned, dim=-1)
+
+class LocalAttention(nn.Module):
+    """(batch, steps, dim) -> (batch, steps, dim).
+
+    Each step attends to itself and to the `reach` steps on either side, in chunks of bounded
+    memory. Values are rotated as well, and back where they arrive (Miyato et al. 2023, GTA, arXiv
+    2310.10375): what a step hears of another says how far away it is.
+    """
+
+    rates: Tensor
+
+    def __init__(self, dim: int, *, n_heads: int, reach: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.reach = reach
+        self.dropout = dropout
+        self.project_in = nn.Linear(dim, 3 * dim, bias=False)
+        self.project_out = nn.Linear(dim, dim, bias=False)
+        self.register_buffer("rates", rotary_rates(dim // n_heads), persistent=False)
+
+    def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
+        """Attend; steps that are not `real` (batch, steps), bool, are seen by nobody else."""
+        parts = self.project_in(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.n_heads) for part in parts)
+        positions = torch.arange(x.shape[1], device=x.device)
+        q = rotate(q, positions, self.rates)
+        k = rotate(k, positions, self.rates)
+        v = rotate(v, positions, self.rates)
+        dropout = self.dropout if self.training else 0.0
+        out = []
+        for first in range(0, x.shape[1], CHUNK_STEPS):
+            last = min(first + CHUNK_STEPS, x.shape[1])
+            near = slice(max(first - self.reach, 0), last + self.reach)
+            distance = positions[first:last, None] - positions[near]
+            visible = distance.abs() <= self.reach
+            if real is not None:
+                visible = visible & real[:, None, None, near] | (distance == 0)
+            keys = k[:, :, near]
+            values = v[:, :, near]
+            out.append(
+                F.scaled_dot_product_attention(
+                    q[:, :, first:last], keys, values, attn_mask=visible, dropout_p=dropout
+                )
+            )
+        turned_back = rotate(torch.cat(out, dim=2), -positions, self.rates)
+        return self.project_out(merge_heads(turned_back))
+
+
+def rotary_rates(head_dim: int) -> Tensor:
+    """Return the angle by which each pair of columns turns per step, (head_dim / 2,)."""
+    half = head_dim // 2
+    return ROTARY_BASE ** (-torch.arange(half) / half)
+
+
+def rotate(x: Tensor, positions: Tensor, rates: Tensor) -> Tensor:
+    """Turn queries or keys (..., steps, head_dim) by the angles of their positions (steps,)."""
+    angles = positions[:, None] * rates
+    cos = angles.cos()
+    sin = angles.sin()
+    a, b = x.chunk(2, dim=-1)
+    turned = (a * cos - b * sin, a * sin + b * cos)
+    return torch.cat(turned, dim=-1)
 
 
 class CrossAttention(nn.Module):

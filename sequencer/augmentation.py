@@ -6,10 +6,12 @@ A forecaster that has heard every piece in all keys, at several levels, learns w
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
+from sequencer.conditions import condition_statistics
+from sequencer.forecaster import Forecaster
 from sequencer.windows import Batch
 
 SEMITONES = 12
@@ -20,36 +22,71 @@ LEVEL = 0.5  # standard deviation of the random offset of z-scored levels
 class Augmentation:
     """Transposes a whole batch at random, and makes it louder or softer.
 
-    All of it alike: else a unit could be found by the key that its window happens to be in.
-
-    It knows the sequences z-scored by `normaliser`.
+    All of it alike: else a unit could be found by the key that its window happens to be in. A
+    condition changes with the steps.
     """
 
-    def __init__(self, settings: DescriptorSettings, normaliser: Normaliser) -> None:
-        columns = static_columns(settings)
-        names = [settings.names[column] for column in columns]
-        self._mean = torch.from_numpy(normaliser.mean[columns])
-        self._std = torch.from_numpy(normaliser.std[columns])
-        self._levels = torch.tensor([float(name in LEVELS) for name in names])
-        self._chroma = [
-            [names.index(f"chroma{i}{suffix}") for i in range(SEMITONES)]
-            for suffix in ("", "_std")
-            if f"chroma0{suffix}" in names
-        ]
+    def __init__(self, model: Forecaster) -> None:
+        settings = model.config.settings
+        names = [settings.names[column] for column in static_columns(settings)]
+        mean, std = model.mean.cpu(), model.std.cpu()
+        self._of_steps = _Change(names, mean, std, _levels(names))
+        self._of_rows: _Change | None = None
+        if model.config.condition:
+            names = model.config.condition.names(settings)
+            means, stds = condition_statistics(model)
+            # of steps, in the standard deviations of rows
+            level_std = torch.tensor([std[_find(name, settings)] if name else 0 for name in names])
+            self._of_rows = _Change(names, means, stds, _levels(names) * level_std / stds)
 
     def __call__(self, batch: Batch) -> Batch:
         """Return a changed batch, by torch's random numbers."""
         semitones = int(torch.randint(SEMITONES, ()))
         offset = LEVEL * float(torch.randn(()))
-        order = torch.arange(len(self._mean))
-        for columns in self._chroma:
-            order[columns] = torch.tensor(columns).roll(semitones)
-        factor = self._std[order] / self._std
-        shift = (self._mean[order] - self._mean) / self._std + offset * self._levels
-        n_spans = batch.averages.shape[-1] // len(order)
-        averages = batch.averages.unflatten(-1, (n_spans, -1))
+        change = self._of_steps
+        averages = batch.averages.unflatten(-1, (-1, change.n_columns))
+        rows = batch.conditions
+        if rows is not None and self._of_rows is not None:
+            rows = self._of_rows(rows, semitones, offset)
         return replace(
             batch,
-            sequence=batch.sequence[..., order] * factor + shift,
-            averages=(averages[..., order] * factor + shift).flatten(-2),
+            sequence=change(batch.sequence, semitones, offset),
+            averages=change(averages, semitones, offset).flatten(-2),
+            conditions=rows,
         )
+
+
+class _Change:
+    """Changes columns (..., n) by their names; descriptors may be there several times."""
+
+    def __init__(self, names: list[str], mean: Tensor, std: Tensor, levels: Tensor) -> None:
+        """Take z-scores' mean and std, and how much of an offset each column gets."""
+        self.n_columns = len(names)
+        self._mean = mean
+        self._std = std
+        self._levels = levels
+        places = [
+            [
+                [place for place, name in enumerate(names) if name == f"chroma{i}{suffix}"]
+                for i in range(SEMITONES)
+            ]
+            for suffix in ("", "_std")
+        ]
+        self._chroma = [block for of_suffix in places for block in zip(*of_suffix, strict=True)]
+
+    def __call__(self, scores: Tensor, semitones: int, offset: float) -> Tensor:
+        order = torch.arange(self.n_columns)
+        for columns in self._chroma:
+            order[list(columns)] = torch.tensor(columns).roll(semitones)
+        factor = self._std[order] / self._std
+        shift = (self._mean[order] - self._mean) / self._std + offset * self._levels
+        return scores[..., order] * factor + shift
+
+
+def _levels(names: list[str]) -> Tensor:
+    return torch.tensor([float(name in LEVELS) for name in names])
+
+
+def _find(name: str, settings: DescriptorSettings) -> int:
+    """Return the independent column of a descriptor."""
+    return static_columns(settings).tolist().index(settings.names.index(name))

@@ -25,7 +25,8 @@ from sequencer.evaluation_data import (
 )
 from sequencer.forecaster import Forecaster
 from sequencer.loss import validation_loss
-from sequencer.rollout import check_forecasts, sample_steps
+from sequencer.rollout import check_forecasts
+from sequencer.sample_steps import sample_steps
 from sequencer.split import NamedSequences
 from sequencer.statistics import (
     autocorrelation,

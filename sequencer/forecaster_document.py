@@ -16,6 +16,35 @@ Span = Annotated[int, Meta(ge=1, le=1 << 24)] | Literal["all"]
 SpanList = Annotated[tuple[Span, ...], Meta(min_length=1, max_length=16)]
 
 
+class CoarseForecasterDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The forecaster of groups of steps; its descriptors are those of the steps."""
+
+    architecture: str
+    architecture_sizes: dict[str, Any]
+    head: str
+    head_sizes: dict[str, Any]
+    spans: SpanList
+    training: dict[str, Any]
+
+
+class CoarseDocument(
+    msgspec.Struct, forbid_unknown_fields=True, tag="coarse", tag_field="kind", kw_only=True
+):
+    """A condition of means over groups of steps."""
+
+    steps: Annotated[int, Meta(ge=2, le=1 << 16)] | Literal["beats", "bars"]
+    forecaster: CoarseForecasterDocument
+
+
+class TrackDocument(
+    msgspec.Struct, forbid_unknown_fields=True, tag="track", tag_field="kind", kw_only=True
+):
+    """A condition of what another track plays."""
+
+    pattern: str
+    step_samples: Annotated[int, Meta(ge=1, le=1 << 32)]
+
+
 class ForecasterDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The config of a checkpoint."""
 
@@ -28,6 +57,7 @@ class ForecasterDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
     descriptors: dict[str, Any]
     descriptor_hash: str = ""
     spans: SpanList = (64, 512)  # of checkpoints that do not name theirs
+    condition: CoarseDocument | TrackDocument | None = None
     training: dict[str, Any]
 
 

@@ -16,7 +16,8 @@ def batch_loss(
     sequence = batch.sequence.to(device)
     mask = batch.mask.to(device)
     with autocast(device, precision):
-        hidden = model(sequence[:, :-1], batch.averages.to(device), batch.n_context)
+        rows = None if batch.conditions is None else batch.conditions.to(device)
+        hidden = model(sequence[:, :-1], batch.averages.to(device), batch.n_context, rows)
     return model.head.loss(hidden.float(), sequence, mask), mask.sum()
 
 

@@ -5,3 +5,17 @@ A test checks that they are those of `sequencer.registry`.
 
 ARCHITECTURES = ("lstm", "lstm-seq2seq", "transformer-encoder", "transformer")
 HEADS = ("point", "mixture", "tokens", "contrast")
+MASKED = "masked"  # trained like an architecture, but it fills gaps and does not forecast
+
+# How the prompts of `sequencer.prompts` are written, for the command line.
+PROMPT_FORMS = {
+    "steps": "steps:A,B-C",
+    "seconds": "seconds:A-B",
+    "locked": "locked",
+    "periodic": "periodic:P/W",
+    "onsets": "onsets:W",
+    "prefix": "prefix:S",
+    "suffix": "suffix:S",
+    "random": "random:X",
+    "codebooks": "codebooks:N",
+}

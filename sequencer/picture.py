@@ -23,7 +23,7 @@ from sequencer.evaluation_data import (
     collect_data,
 )
 from sequencer.forecaster import Forecaster
-from sequencer.rollout import sample_steps
+from sequencer.sample_steps import sample_steps
 from sequencer.split import NamedSequences
 
 FAN_STEPS = 128

@@ -79,13 +79,14 @@ def build_network(
     head: str,
     n: int,
     *,
-    n_averages: int,
+    n_extra: int,
     architecture_sizes: dict[str, Any],
     head_sizes: dict[str, Any],
 ) -> tuple[Architecture, Head]:
-    """Build an architecture and a head for `n` independent columns and their slow averages.
+    """Build an architecture and a head for `n` independent columns.
 
-    Sizes that are not given are the defaults.
+    `n_extra` columns enter the architecture beside what the head encodes. Sizes that are not given
+    are the defaults.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def build_network(
     head_entry = HEADS[head]
     check_names(architecture_sizes, entry.default_sizes)
     check_names(head_sizes, asdict(head_entry.sizes))
-    n_in = head_entry.network.input_size(n) + n * n_averages
+    n_in = head_entry.network.input_size(n) + n_extra
     network = entry.network(n_in, **asdict(replace(entry.sizes, **architecture_sizes)))
     of_head = asdict(replace(head_entry.sizes, **head_sizes))
     return network, head_entry.network(network.hidden_size, n, **of_head)

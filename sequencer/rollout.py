@@ -2,18 +2,16 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from db.descriptors.derived import complete, static_columns
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from sequencer.averages import LaggingAverages, slow_averages
+from sequencer.conditions import conditions_for
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
-from sequencer.sampler import Sampler
+from sequencer.sample_steps import sample_steps
 from sequencer.sampling import AS_LEARNED, SamplingOptions
-
-REPORT_STEPS = 64  # steps between two calls of `progress`
+from sequencer.track import Track
 
 
 @torch.no_grad()
@@ -24,6 +22,7 @@ def rollout(
     n_steps: int,
     variations: int = 1,
     sampling: SamplingOptions = AS_LEARNED,
+    track: Track | None = None,
     progress: Progress = no_progress,
 ) -> np.ndarray:
     """Forecast how sequences go on, each in several ways.
@@ -33,6 +32,8 @@ def rollout(
     seeds : list of ndarray, float32, shape (seed steps, n_descriptors), raw
         Each at least `ORDER` steps long; those of one length are rolled out side by side.
     n_steps, variations : int >= 1
+    track : Track, optional
+        What the seeds and their forecasts go with, from the beginning of the seeds on.
 
     Returns
     -------
@@ -66,12 +67,17 @@ def rollout(
         columns = static_columns(settings)
         static = np.stack([np.asarray(seeds[i][:, columns], np.float32) for i in group])
         batch = torch.from_numpy(static).repeat_interleave(variations, dim=0)
+        heard = forecaster.normalise(batch.to(forecaster.mean.device))
+        conditions = conditions_for(
+            forecaster, heard, track=track, generator=generator, sampling=sampling
+        )
         scores = sample_steps(
             forecaster,
-            forecaster.normalise(batch.to(forecaster.mean.device)),
+            heard,
             n_steps,
             generator=generator,
             sampling=sampling,
+            conditions=conditions,
             progress=report,
         )
         sampled = forecaster.denormalise(scores).cpu().numpy()
@@ -88,58 +94,6 @@ def _group_by_length(seeds: list[np.ndarray]) -> list[list[int]]:
     for i, seed in enumerate(seeds):
         groups.setdefault(len(seed), []).append(i)
     return [groups[length] for length in sorted(groups)]
-
-
-@torch.no_grad()
-def sample_steps(
-    forecaster: Forecaster,
-    seed: Tensor,
-    n_steps: int,
-    *,
-    generator: torch.Generator,
-    sampling: SamplingOptions = AS_LEARNED,
-    progress: Progress = no_progress,
-) -> Tensor:
-    """Sample z-scored steps after z-scored seeds, side by side.
-
-    Parameters
-    ----------
-    seed : Tensor, shape (batch, seed steps, n_static), z-scored
-    generator : torch.Generator
-        On the CPU; `sampling.random_seed` is not used.
-
-    Returns
-    -------
-    Tensor, shape (batch, n_steps, n_static), z-scored
-    """
-    architecture = forecaster.architecture
-    head = forecaster.head
-    sampler = Sampler(sampling, generator, low=forecaster.low, high=forecaster.high)
-    # prime the state on all of the seed but its last step
-    spans = forecaster.config.spans
-    averages_of_seed = slow_averages(seed.cpu().numpy(), spans, delay=head.delay)
-    averages = torch.from_numpy(averages_of_seed).to(seed.device)
-    inputs = torch.cat([head.encode(seed), head.spread(averages, seed.shape[1])], dim=-1)
-    state = architecture.prime(inputs[:, :-1])
-    next_input = inputs[:, -1]
-    lagging = LaggingAverages(seed, spans, delay=head.delay)
-    stream = head.start(seed, sampler)
-    sampled: list[Tensor] = []
-    place = 0
-    while len(sampled) < n_steps:
-        # advance the state by one step
-        hidden, state = architecture(next_input[:, None], state)
-        # sample what follows
-        encoded, step = stream.step(hidden[:, -1])
-        if step is not None:
-            sampled.append(step)
-            lagging.add(step)
-            if len(sampled) % REPORT_STEPS == 0 or len(sampled) == n_steps:
-                progress(len(sampled), n_steps, "forecasting")
-        # feed it back, beside the averages
-        next_input = torch.cat([encoded, lagging.at(head.step_at(place))], dim=-1)
-        place += 1
-    return torch.stack(sampled, dim=1)
 
 
 def check_forecasts(forecaster: Forecaster) -> None:

@@ -5,19 +5,20 @@ database has nothing. Here it hears real units only: a search decides what each 
 The scores of what a hypothesis has played add up to the log-likelihood of the whole sequence.
 """
 
-from copy import copy
-from typing import Self
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from db.descriptors.derived import static_columns
 from files.errors import ParameterError
-from sequencer.averages import LaggingAverages, slow_averages
+from sequencer.averages import slow_averages
+from sequencer.condition import Conditions
+from sequencer.conditions import check_accompanies, conditions_for
 from sequencer.forecaster import Forecaster
+from sequencer.hypotheses import HypothesisGroup
 from sequencer.rollout import check_seed
 from sequencer.sampling import AS_LEARNED, SamplingOptions
+from sequencer.track import Track
 from training.threads import torch_threads
 
 REST = -1  # instead of a unit: nothing is played
@@ -27,23 +28,39 @@ class ForecasterScorer:
     """Scores the units of one search, hypothesis by hypothesis.
 
     Of the sampling options only the temperature changes scores; `top_p` and the random seed are
-    for the choice among the units.
+    for the choice among the units, and for the coarse level of a forecaster that has one, which is
+    sampled on the way.
 
     Parameters
     ----------
+    track : Track, optional
+        What the units go with, from the beginning of the seed on.
     threads : int
         See `training.threads`.
+
+    Raises
+    ------
+    ParameterError
+        If there is a track and the forecaster was not trained to go with one.
     """
 
     def __init__(
-        self, forecaster: Forecaster, sampling: SamplingOptions = AS_LEARNED, *, threads: int = 1
+        self,
+        forecaster: Forecaster,
+        sampling: SamplingOptions = AS_LEARNED,
+        *,
+        track: Track | None = None,
+        threads: int = 1,
     ) -> None:
+        if track is not None:
+            check_accompanies(forecaster)
         self._forecaster = forecaster
-        self._temperature = sampling.temperature
+        self._sampling = sampling
+        self._track = track
         self._threads = threads
         self._n_units = 0
         # Hypotheses that have heard equally many steps are a group, and run as one batch.
-        self._groups: list[_Group] = []
+        self._groups: list[HypothesisGroup] = []
         self._group = np.empty(0, np.int64)  # of each hypothesis
         self._row = np.empty(0, np.int64)  # of each hypothesis in its group, in order
 
@@ -78,7 +95,19 @@ class ForecasterScorer:
             scores.cpu().numpy(), forecaster.config.spans, delay=forecaster.head.delay
         )
         averages = torch.from_numpy(known).to(scores.device)
-        return forecaster(scores, averages, len(seed) - 1)[0, -1]
+        conditions = self._conditions(scores)
+        rows = conditions.of_seed() if conditions else None
+        return forecaster(scores, averages, len(seed) - 1, rows)[0, -1]
+
+    def _conditions(self, seed: Tensor) -> Conditions | None:
+        """Return the condition of a z-scored seed (1, steps, n), the same at every call."""
+        return conditions_for(
+            self._forecaster,
+            seed,
+            track=self._track,
+            generator=torch.Generator().manual_seed(self._sampling.random_seed),
+            sampling=self._sampling,
+        )
 
     def _check(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None:
         n = self._forecaster.config.settings.n_descriptors
@@ -116,12 +145,14 @@ class ForecasterScorer:
             following = np.full((len(units), self.n_following, n), np.nan, np.float32)
         self._check(seed, units, following)
         with torch_threads(self._threads):
-            group = _Group(
+            heard = self._normalise(seed)[None]
+            group = HypothesisGroup(
                 self._forecaster,
-                self._normalise(seed)[None],
+                heard,
                 self._normalise(units),
                 self._normalise(following),
-                self._temperature,
+                self._sampling.temperature,
+                self._conditions(heard),
             )
         self._n_units = len(units)
         self._groups = [group]
@@ -144,7 +175,9 @@ class ForecasterScorer:
         return scores
 
     @torch.inference_mode()
-    def advance(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+    def advance(
+        self, rows: np.ndarray, units: np.ndarray, now: np.ndarray | None = None
+    ) -> np.ndarray:
         """Go on with hypotheses `rows`, each of which plays a unit.
 
         Parameters
@@ -154,6 +187,9 @@ class ForecasterScorer:
         units : ndarray, int64, shape (new hypotheses,)
             What each plays: a row of the units given to `begin`, or -1 for a rest, at which a
             hypothesis stays as it is.
+        now : ndarray, int64, shape (new hypotheses,), optional
+            Samples played so far, by which a track is followed. By default every step lasts as
+            long as is usual.
 
         Returns
         -------
@@ -170,7 +206,7 @@ class ForecasterScorer:
         units = np.asarray(units, np.int64)
         _check_positions(rows, units, n_hypotheses=len(self._group), n_units=self._n_units)
         gained = np.zeros(len(rows), np.float32)
-        groups: list[_Group] = []
+        groups: list[HypothesisGroup] = []
         new_group = np.empty(len(rows), np.int64)
         new_row = np.empty(len(rows), np.int64)
         plays = units != REST
@@ -182,7 +218,9 @@ class ForecasterScorer:
                         continue
                     part = group.select(self._to_tensor(self._row[rows[chosen]]))
                     if playing:
-                        gained[chosen] = part.hear(self._to_tensor(units[chosen])).cpu().numpy()
+                        heard = self._to_tensor(units[chosen])
+                        gain = part.hear(heard, None if now is None else now[chosen])
+                        gained[chosen] = gain.cpu().numpy()
                     new_group[chosen] = len(groups)
                     new_row[chosen] = np.arange(len(chosen))
                     groups.append(part)
@@ -199,64 +237,6 @@ class ForecasterScorer:
 
     def _to_tensor(self, positions: np.ndarray) -> Tensor:
         return torch.from_numpy(positions).to(self._forecaster.mean.device)
-
-
-class _Group:
-    """Hypotheses that have heard equally many steps: what the forecaster remembers of each."""
-
-    def __init__(
-        self,
-        forecaster: Forecaster,
-        seed: Tensor,
-        units: Tensor,
-        following: Tensor,
-        temperature: float,
-    ) -> None:
-        """Take one hypothesis, a seed (1, steps, n), and units (M, n) with what follows each.
-
-        All z-scored; see `Head.listen`.
-        """
-        head = forecaster.head
-        spans = forecaster.config.spans
-        self._architecture = forecaster.architecture
-        self._units = units
-        loss = forecaster.config.training.get("validation_loss")
-        self._listener = head.listen(seed, units, following, temperature=temperature, loss=loss)
-        averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
-        averages = head.spread(averages.to(seed.device), seed.shape[1])
-        inputs = torch.cat([head.encode(seed), averages], dim=-1)
-        state = self._architecture.prime(inputs[:, :-1])
-        hidden, self._state = self._architecture(inputs[:, -1:], state)
-        self._hidden = hidden[:, -1]
-        self._averages = LaggingAverages(seed, spans, delay=head.delay)
-        self._step_at = head.step_at
-        self._place = 0  # of the next input after the seed
-
-    def scores(self) -> Tensor:
-        """Return the log-likelihood of each unit as the next step, (batch, M)."""
-        return self._listener.score(self._hidden)
-
-    def select(self, rows: Tensor) -> Self:
-        """Return these hypotheses (int64), which may be repeated."""
-        selected = copy(self)
-        selected._listener = self._listener.select(rows)
-        selected._averages = self._averages.select(rows)
-        selected._state = self._architecture.select(self._state, rows)
-        selected._hidden = self._hidden[rows]
-        return selected
-
-    def hear(self, units: Tensor) -> Tensor:
-        """Hear the unit (batch,) of each hypothesis; return what their totals gain, (batch,)."""
-        encoded = self._listener.hear(units)
-        self._averages.add(self._units[units])
-        places = range(self._place, self._place + encoded.shape[1])
-        averages = [self._averages.at(self._step_at(place)) for place in places]
-        inputs = torch.cat([encoded, torch.stack(averages, dim=1)], dim=-1)
-        before = self._hidden
-        hidden, self._state = self._architecture(inputs, self._state)
-        self._place = places.stop
-        self._hidden = hidden[:, -1]
-        return self._listener.settle(before, hidden)
 
 
 def _check_units(units: np.ndarray, n_descriptors: int) -> None:

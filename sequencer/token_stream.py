@@ -104,9 +104,7 @@ class TokenStream(Stream):
 
     def _draw_together(self, hidden: Tensor) -> Tensor:
         """Draw all levels, (batch, levels), of a head that tells none of those below it."""
-        unread = hidden.new_zeros(0)
-        logits = [self._head.logits(level, hidden, unread) for level in range(self._head.levels)]
-        return self._sampler.sample_categories(torch.stack(logits, dim=1))
+        return self._sampler.sample_categories(self._head.all_logits(hidden))
 
 
 class TokenListener(Listener):

@@ -205,6 +205,12 @@ class TokensHead(Head):
         direction = direction + precision * self.quantiser.query(level, rest)
         return free + direction @ keys.T - 0.5 * precision @ (keys**2).T
 
+    def all_logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits (..., levels, codes) of a head that tells no level those below it."""
+        unread = hidden.new_zeros(0)
+        logits = [self.logits(level, hidden, unread) for level in range(self.levels)]
+        return torch.stack(logits, dim=-2)
+
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
 

@@ -7,22 +7,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from db.descriptors.derived import static_columns
-from db.normaliser import Normaliser
+from db.normaliser import Normaliser, fit_normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from files.regular import is_missing
 from sequencer.augmentation import Augmentation
-from sequencer.forecaster import KIND, Forecaster, ForecasterConfig
+from sequencer.condition import GroupSteps
+from sequencer.condition_rows import (
+    Coarse,
+    ConditionRows,
+    Tracks,
+    coarse_split,
+    config_of,
+    identity_of,
+)
+from sequencer.forecaster import KIND, Forecaster
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.loss import batch_loss, validation_loss
-from sequencer.registry import ARCHITECTURES, HEADS, check_known
-from sequencer.split import NamedSequences, split_sequences
+from sequencer.new_forecaster import fit_window, new_forecaster, scores_of
+from sequencer.registry import HEADS, check_known
+from sequencer.split import NamedSequences, Split, split_sequences
 from sequencer.windows import Batch, windows_for
-from training.checkpoint import rebuilding
+from training.checkpoint import holds_model, rebuilding
 from training.checkpoint_config import CONFIG
 from training.distributed import Distributed
 from training.loop import TrainingLoop
@@ -31,6 +40,8 @@ from training.trainable import Trainable
 from training.training_position import TrainingPosition, TrainingSummary
 
 GRADIENT_CLIP = 1.0
+COARSE = "coarse"  # folder in that of a model: the training of its coarse level
+COARSE_SHARE = 0.25  # of the minutes of a training
 WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 
 
@@ -65,6 +76,8 @@ class ForecasterSummary(TrainingSummary):
     train_steps: int  # of sequences
     validation_sources: int
     validation_steps: int
+    coarse_loss: float | None = None  # the lowest of the coarse level, if there is one
+    of_coarse: bool = False  # True if only the coarse level was trained, and not to its end
 
 
 def train_forecaster(
@@ -74,6 +87,8 @@ def train_forecaster(
     settings: DescriptorSettings,
     normaliser: Normaliser,
     options: ForecasterOptions,
+    coarse: GroupSteps | None = None,
+    tracks: Tracks | None = None,
     resume: bool = False,
     wandb: bool = False,
     progress: Progress = no_progress,
@@ -83,36 +98,70 @@ def train_forecaster(
     Parameters
     ----------
     sequences : list of (name, ndarray (steps, n_descriptors) raw)
+    coarse : int, "beats" or "bars", optional
+        Train a forecaster of groups of so many steps as well, before, in a quarter of the minutes;
+        it becomes a part of the model. See `sequencer.coarse`.
+    tracks : Tracks, optional
+        What the sources go with; see `sequencer.track`.
     resume : bool
         Continue where an earlier call with the same data and options ended.
 
     Raises
     ------
     ParameterError
-        If there is too little to train on, an option is out of range, or there is nothing to
-        resume.
+        If there is too little to train on, an option is out of range, both `coarse` and `tracks`
+        are given, or there is nothing to resume.
     DatabaseError
         If the model to be resumed was trained with other descriptor settings.
     TrainingError
         If a loss is not a number; the best checkpoint so far is kept.
     """
+    if coarse and tracks:
+        raise ParameterError("a model goes with a coarse level or with a track; leave one out")
+    folder = Path(folder)
     if resume:
-        _check_settings(Path(folder), settings)
+        _check_settings(folder, settings)
+    begun = resume and holds_model(folder)
+    split = split_sequences(sequences, random_seed=options.random_seed)
+    condition: Coarse | Tracks | None = tracks
     with Distributed() as distributed:
-        training = ForecasterTraining(sequences, settings, normaliser, options, distributed)
-        loop = TrainingLoop(training, Path(folder), options, distributed, progress=progress)
-        summary = loop.run(resume=resume, wandb=wandb)
-    split = training.split
-    return ForecasterSummary(
-        **asdict(summary),
-        architecture=options.architecture,
-        head=options.head,
-        split_by=split.by,
-        train_sources=len(split.train),
-        train_steps=count_steps(split.train),
-        validation_sources=len(split.validation),
-        validation_steps=count_steps(split.validation),
-    )
+        if coarse:
+            groups = _coarse_training(split, coarse, settings, options, distributed)
+            below = folder / COARSE
+            if not begun:
+                loop = TrainingLoop(groups, below, groups.options, distributed, progress=progress)
+                summary = loop.run(resume=resume)
+                if summary.stopped_by == "interrupt":
+                    return replace(groups.summarise(summary), of_coarse=True)
+                options = replace(options, minutes=_share(options.minutes, 1 - COARSE_SHARE))
+            forecaster = distributed.main_first(lambda: Forecaster.load(below))
+            condition = Coarse(coarse, forecaster)
+        training = ForecasterTraining(
+            sequences, settings, normaliser, options, distributed, split=split, condition=condition
+        )
+        loop = TrainingLoop(training, folder, options, distributed, progress=progress)
+        return training.summarise(loop.run(resume=begun if coarse else resume, wandb=wandb))
+
+
+def _coarse_training(
+    split: Split,
+    coarse: GroupSteps,
+    settings: DescriptorSettings,
+    options: ForecasterOptions,
+    distributed: Distributed,
+) -> "ForecasterTraining":
+    """Return the training of a forecaster of groups of steps; it must be one that forecasts."""
+    groups = coarse_split(split, coarse, settings)
+    sequences = [*groups.train, *groups.validation]
+    normaliser = fit_normaliser([rows for _, rows in sequences], settings.n_descriptors)
+    head = options.head if HEADS[options.head].network.forecasts else "mixture"
+    minutes = _share(options.minutes, COARSE_SHARE)
+    options = replace(options, head=head, minutes=minutes)
+    return ForecasterTraining(sequences, settings, normaliser, options, distributed, split=groups)
+
+
+def _share(minutes: float | None, share: float) -> float | None:
+    return None if minutes is None else minutes * share
 
 
 def _check_settings(folder: Path, settings: DescriptorSettings) -> None:
@@ -137,30 +186,52 @@ class ForecasterTraining(Trainable):
         normaliser: Normaliser,
         options: ForecasterOptions,
         distributed: Distributed,
+        *,
+        split: Split | None = None,
+        condition: Coarse | Tracks | None = None,
     ) -> None:
         self.options = options
         self.distributed = distributed
-        self.split = split_sequences(sequences, random_seed=options.random_seed)
+        self.split = split or split_sequences(sequences, random_seed=options.random_seed)
         device = distributed.device(options.device)
-        train = _scores(self.split.train, settings, normaliser)
-        validation = _scores(self.split.validation, settings, normaliser)
-        window = _fit_window(train, options.window)
-        self.model = _new_model(train, settings, normaliser, options).to(device)
+        train = scores_of(self.split.train, settings, normaliser)
+        validation = scores_of(self.split.validation, settings, normaliser)
+        window = fit_window(train, options.window)
+        self.model = new_forecaster(
+            train,
+            settings,
+            normaliser,
+            architecture=options.architecture,
+            head=options.head,
+            random_seed=options.random_seed,
+            condition=config_of(condition, self.split.train, settings),
+        )
+        rows = ConditionRows(self.model, condition, dict(sequences)).of_split(
+            self.split, train, validation
+        )
+        self.model.to(device)
         self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
-            self.augmentation = Augmentation(settings, normaliser)
-        sizes = {"window": window, "batch_size": options.batch_size}
-        self.train_windows = windows_for(self.model, train, **sizes)
-        self.validation_windows = windows_for(self.model, validation, **sizes)
+            self.augmentation = Augmentation(self.model)
+        size = options.batch_size
+        self.train_windows, self.validation_windows = (
+            windows_for(self.model, scores, window=window, batch_size=size, conditions=of_steps)
+            for scores, of_steps in zip((train, validation), rows, strict=True)
+        )
         self.rate = options.learning_rate or self.model.architecture.learning_rate
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=self.rate)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(trained, lr=self.rate)
         self.parts = {"model": self.model, "optimiser": self.optimiser}
         self.identity = {
             "kind": KIND,
             "architecture": options.architecture,
             "head": options.head,
             "window": options.window,
+            **identity_of(self.model.config),
         }
+        coarse = self.model.coarse
+        measures = coarse.config.training["measures"] if coarse else {}
+        self.coarse_loss: float | None = measures.get("loss")
         self.files = {name: [len(rows)] for name, rows in sequences if len(rows) > 1}
 
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
@@ -199,6 +270,20 @@ class ForecasterTraining(Trainable):
         ema.config = replace(ema.config, training=training)
         ema.save(folder)
 
+    def summarise(self, summary: TrainingSummary) -> ForecasterSummary:
+        """Return a summary of the training with what was trained on what."""
+        return ForecasterSummary(
+            **asdict(summary),
+            architecture=self.options.architecture,
+            head=self.options.head,
+            split_by=self.split.by,
+            train_sources=len(self.split.train),
+            train_steps=count_steps(self.split.train),
+            validation_sources=len(self.split.validation),
+            validation_steps=count_steps(self.split.validation),
+            coarse_loss=self.coarse_loss,
+        )
+
 
 def warm_up(n_steps: int) -> float:
     """Return the share of the learning rate in a training step, counted from 1."""
@@ -209,39 +294,3 @@ def warm_up(n_steps: int) -> float:
 def count_steps(sequences: NamedSequences) -> int:
     """Return the number of steps of all sequences."""
     return sum(len(rows) for _, rows in sequences)
-
-
-def _scores(
-    sequences: NamedSequences, settings: DescriptorSettings, normaliser: Normaliser
-) -> list[Tensor]:
-    """Return the z-scored independent columns of each sequence."""
-    columns = static_columns(settings)
-    return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in sequences]
-
-
-def _fit_window(train: list[Tensor], window: int) -> int:
-    """Return the length of training excerpts, at most half of a corpus that is too short for it."""
-    n_steps = sum(map(len, train))
-    return window if n_steps >= window else max(n_steps // 2, 1)
-
-
-def _new_model(
-    train: list[Tensor],
-    settings: DescriptorSettings,
-    normaliser: Normaliser,
-    options: ForecasterOptions,
-) -> Forecaster:
-    """Make a forecaster with random weights, its statistics and head fitted to `train`."""
-    everything = torch.cat(train)
-    config = ForecasterConfig(
-        options.architecture,
-        settings,
-        options.head,
-        architecture_sizes=ARCHITECTURES[options.architecture].default_sizes,
-        head_sizes=HEADS[options.head].network.sizes_for(len(everything)),
-    )
-    torch.manual_seed(options.random_seed)
-    model = Forecaster(config)
-    model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-    model.head.fit(train)
-    return model

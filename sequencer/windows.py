@@ -32,12 +32,15 @@ class Batch:
         1 where the target is real.
     n_context : int
         As long as the earliest window of the batch allows.
+    conditions : Tensor, shape (batch, n_context + steps, width), optional
+        Rows of a condition; see `sequencer.condition`.
     """
 
     sequence: Tensor
     averages: Tensor
     mask: Tensor
     n_context: int
+    conditions: Tensor | None = None
 
     def without_targets(self) -> "Batch":
         """Return the same batch with nothing in the loss."""
@@ -75,16 +78,18 @@ class Windows:
         spans: Spans = SPANS,
         context: int = 0,
         delay: int = 0,
+        conditions: list[Tensor] | None = None,
     ) -> None:
         """Take z-scored sequences, each (steps, n).
 
         `context` is the number of steps read before each window, `spans` and `delay` are those of
-        the slow averages.
+        the slow averages. `conditions` are the rows that enter with the steps of each sequence.
         """
         self._lengths = [len(sequence) for sequence in sequences]
         self._steps = torch.cat(sequences)  # one tensor, so that a batch is one indexing
         averages = [slow_averages(sequence.numpy(), spans, delay=delay) for sequence in sequences]
         self._averages = torch.from_numpy(np.concatenate(averages))
+        self._conditions = None if conditions is None else torch.cat(conditions)
         self._first = np.cumsum([0, *self._lengths[:-1]])
         self._window = window
         self._batch_size = batch_size
@@ -130,13 +135,23 @@ class Windows:
         index = (self._first[number] + first)[:, None] + offsets
         mask = torch.from_numpy(np.arange(steps) < n_transitions[:, None]).float()
         rows = torch.from_numpy(index)
-        return Batch(self._steps[rows], self._averages[rows[:, :-1]], mask, context)
+        inputs = rows[:, :-1]
+        conditions = None if self._conditions is None else self._conditions[inputs]
+        return Batch(self._steps[rows], self._averages[inputs], mask, context, conditions)
 
 
 def windows_for(
-    model: Forecaster, sequences: list[Tensor], *, window: int, batch_size: int
+    model: Forecaster,
+    sequences: list[Tensor],
+    *,
+    window: int,
+    batch_size: int,
+    conditions: list[Tensor] | None = None,
 ) -> Windows:
-    """Return windows of z-scored sequences (steps, n) with the context that a model reads."""
+    """Return windows of z-scored sequences (steps, n) with the context that a model reads.
+
+    Without `conditions`, nothing is known of a condition.
+    """
     context = max(model.architecture.context_steps, ORDER)
     return Windows(
         sequences,
@@ -145,4 +160,5 @@ def windows_for(
         spans=model.config.spans,
         context=context,
         delay=model.head.delay,
+        conditions=conditions,
     )

@@ -89,30 +89,12 @@ class Codec(ABC):
 
     def quantise(self, latents: np.ndarray, n_codebooks: int | None = None) -> np.ndarray:
         """Quantise latents (frames, n_latents) to codes (frames, n_codebooks), int64."""
-        if not self.n_codebooks:
-            raise ParameterError(
-                f"{self.name} has latents but no codebooks; use it where latents are enough"
-            )
-        wanted = self.n_codebooks if n_codebooks is None else n_codebooks
-        if not 1 <= wanted <= self.n_codebooks:
-            raise ParameterError(
-                f"n_codebooks={wanted} must be from 1 to {self.n_codebooks}, those of {self.name}"
-            )
+        wanted = self._checked_count(n_codebooks)
         return self._quantise(self._checked_frames(latents), wanted)
 
     def restore(self, codes: np.ndarray) -> np.ndarray:
         """Turn codes (frames, any number of first codebooks) into latents (frames, n_latents)."""
-        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.n_codebooks:
-            raise ParameterError(
-                f"codes of shape {codes.shape} are not {self.name}'s; they must be (frames, 1 to"
-                f" {self.n_codebooks})"
-            )
-        if codes.size and not (codes.min() >= 0 and codes.max() < self.codebook_size):
-            raise ParameterError(
-                f"codes from {codes.min()} to {codes.max()} must be from 0 to"
-                f" {self.codebook_size - 1}, those of {self.name}"
-            )
-        return self._restore(codes)
+        return self._restore(self._checked_codes(codes))
 
     def decode(self, frames: np.ndarray, *, n_samples: int) -> np.ndarray:
         """Decode codes (integers) or latents (floats) to audio.
@@ -134,11 +116,7 @@ class Codec(ABC):
         if np.issubdtype(frames.dtype, np.integer):
             frames = self.restore(frames)
         latents = self._checked_frames(frames)
-        if n_samples < 1 or len(latents) != self.n_frames(n_samples):
-            raise ParameterError(
-                f"{len(latents)} frames of {self.name} cannot give {n_samples} samples; a length"
-                f" has one frame per {self.hop_length} samples begun"
-            )
+        self._check_length(latents, n_samples)
         return self._decode(latents, n_samples)
 
     @abstractmethod
@@ -171,6 +149,42 @@ class Codec(ABC):
                 f"audio with NaN or infinite samples cannot be encoded by {self.name}; repair it"
             )
         return np.ascontiguousarray(np.broadcast_to(audio, (self.channels, audio.shape[1])))
+
+    def _check_codebooks(self) -> None:
+        if not self.n_codebooks:
+            raise ParameterError(
+                f"{self.name} has latents but no codebooks; use it where latents are enough"
+            )
+
+    def _checked_count(self, n_codebooks: int | None) -> int:
+        self._check_codebooks()
+        wanted = self.n_codebooks if n_codebooks is None else n_codebooks
+        if not 1 <= wanted <= self.n_codebooks:
+            raise ParameterError(
+                f"n_codebooks={wanted} must be from 1 to {self.n_codebooks}, those of {self.name}"
+            )
+        return wanted
+
+    def _checked_codes(self, codes: np.ndarray) -> np.ndarray:
+        self._check_codebooks()
+        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.n_codebooks:
+            raise ParameterError(
+                f"codes of shape {codes.shape} are not {self.name}'s; they must be (frames, 1 to"
+                f" {self.n_codebooks})"
+            )
+        if codes.size and not (codes.min() >= 0 and codes.max() < self.codebook_size):
+            raise ParameterError(
+                f"codes from {codes.min()} to {codes.max()} must be from 0 to"
+                f" {self.codebook_size - 1}, those of {self.name}"
+            )
+        return codes
+
+    def _check_length(self, frames: np.ndarray, n_samples: int) -> None:
+        if n_samples < 1 or len(frames) != self.n_frames(n_samples):
+            raise ParameterError(
+                f"{len(frames)} frames of {self.name} cannot give {n_samples} samples; a length"
+                f" has one frame per {self.hop_length} samples begun"
+            )
 
     def _checked_frames(self, latents: np.ndarray) -> np.ndarray:
         if latents.ndim != 2 or latents.shape[1] != self.n_latents:

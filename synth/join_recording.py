@@ -52,8 +52,8 @@ def replace_span(
 
     Parameters
     ----------
-    recording : ndarray, float32, shape (n_samples,)
-    generated : ndarray, float32, shape (n,)
+    recording : ndarray, float32, shape (n_samples,) or (channels, n_samples)
+    generated : ndarray, float32, shape (n,) or (channels, n)
         It covers the span, and `reach_samples` more on either side where the recording goes on.
     first : int
         Sample of the recording at which `generated` begins.
@@ -62,32 +62,37 @@ def replace_span(
 
     Returns
     -------
-    ndarray, float32, shape (max(n_samples, stop),)
+    ndarray, float32, shape (max(n_samples, stop),), or (channels, max(n_samples, stop))
     """
     fade = min(round(FADE_SECONDS * sample_rate), (stop - start) // 2)
     heard = round(HEARD_SECONDS * sample_rate)
-    n_samples = len(recording)
+    n_samples = recording.shape[-1]
     borders = []
     if start > 0:
         borders.append(Border(max(start - heard, 0), start + fade, start, start + fade))
     if stop < n_samples:
         borders.append(Border(stop - fade, min(stop + heard, n_samples), stop - fade, stop))
     reach = reach_samples(sample_rate)
-    padded = np.pad(generated, reach)
+    padded = _padded(generated, reach, reach)
     offset = reach - first
     offset += _best_lag(
         recording, padded, borders, offset, round(LARGEST_LAG_SECONDS * sample_rate)
     )
-    joined = np.pad(recording, (0, max(stop - n_samples, 0)))
-    joined[start:stop] = padded[start + offset : stop + offset]
+    joined = _padded(recording, 0, max(stop - n_samples, 0))
+    joined[..., start:stop] = padded[..., start + offset : stop + offset]
     for border in borders:
         span = slice(border.start, border.stop)
-        recorded = recording[span]
-        made = joined[span]
+        recorded = recording[..., span]
+        made = joined[..., span]
         rises = border.start == start
         outgoing, incoming = (recorded, made) if rises else (made, recorded)
-        joined[span] = _crossfade(outgoing, incoming).clip(-LOUDEST, LOUDEST)
+        joined[..., span] = _crossfade(outgoing, incoming).clip(-LOUDEST, LOUDEST)
     return joined
+
+
+def _padded(audio: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Return audio with silence before and after it."""
+    return np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(before, after)])
 
 
 def reach_samples(sample_rate: int) -> int:
@@ -98,20 +103,26 @@ def reach_samples(sample_rate: int) -> int:
 def _best_lag(
     recording: np.ndarray, padded: np.ndarray, borders: list[Border], offset: int, largest: int
 ) -> int:
-    """Return by how many samples to move what is generated, ± `largest`."""
+    """Return by how many samples to move what is generated, ± `largest`: all channels alike."""
     agreement = np.zeros(2 * largest + 1)
     for border in borders:
-        recorded = recording[border.first : border.last].astype(np.float64)
-        around = padded[border.first + offset - largest : border.last + offset + largest]
-        windows = sliding_window_view(around.astype(np.float64), len(recorded))
-        energy = np.square(windows).sum(axis=1) * np.square(recorded).sum()
-        agreement += windows @ recorded / np.sqrt(energy + TINY)
+        compared = np.atleast_2d(recording[..., border.first : border.last])
+        reached = slice(border.first + offset - largest, border.last + offset + largest)
+        for recorded, around in zip(
+            compared.astype(np.float64),
+            np.atleast_2d(padded[..., reached]).astype(np.float64),
+            strict=True,
+        ):
+            windows = sliding_window_view(around, len(recorded))
+            energy = np.square(windows).sum(axis=1) * np.square(recorded).sum()
+            agreement += windows @ recorded / np.sqrt(energy + TINY)
     return int(agreement.argmax()) - largest
 
 
 def _crossfade(outgoing: np.ndarray, incoming: np.ndarray) -> np.ndarray:
-    """Fade from one sound into another of the same length, with the power kept."""
-    x = (np.arange(len(outgoing)) + 0.5) / len(outgoing)
+    """Fade from one sound into another of the same shape, with the power kept."""
+    n_samples = outgoing.shape[-1]
+    x = (np.arange(n_samples) + 0.5) / n_samples
     fall = np.cos(np.pi * x / 2)
     rise = np.sin(np.pi * x / 2)
     weights = fall * rise

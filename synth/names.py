@@ -6,6 +6,7 @@ A test checks that they are those of the registries, `synth.architectures` and `
 from collections.abc import Mapping
 
 from synth import flow_sizes, unagan_sizes
+from synth.codecs import mel_codec_sizes
 from synth.sizes import Sizes
 
 VOCODERS = ("vocos-small", "vocos", "hifigan-v1", "hifigan-v2", "hifigan-v3", "melgan")
@@ -18,6 +19,8 @@ GENERATORS: dict[str, Mapping[str, Sizes]] = {
     "unagan-nonhierarchical": unagan_sizes.SIZES,
 }
 DEFAULT_GENERATOR = "flow"
+
+CODEC_SIZES = mel_codec_sizes.SIZES  # named sizes of a codec, the default first
 
 MEL_PRESETS = ("22k", "44k", "hifigan", "melgan")
 DEFAULT_MEL = "22k"  # of the shipped models

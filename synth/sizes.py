@@ -1,4 +1,4 @@
-"""Sizes of a generator and of its training, by name or from a JSON file such as:
+"""Sizes of a generator or a codec and of its training, by name or from a JSON file such as:
 
 {"width": 256, "discriminator_width": 256, "clip_frames": 432, "latent_order": 4}
 """
@@ -11,11 +11,12 @@ from typing import Any
 
 from files.documents import read_document
 from files.errors import ParameterError
+from synth.codecs.mel_codec_sizes import MelCodecSizes
 from synth.flow_sizes import FlowSizes
 from synth.unagan_sizes import UnaganSizes
 
 SHOWN = 60  # letters of a value in a message
-Sizes = FlowSizes | UnaganSizes
+Sizes = FlowSizes | UnaganSizes | MelCodecSizes
 
 
 def read_sizes(name: str, known: Mapping[str, Sizes]) -> Sizes:

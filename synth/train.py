@@ -14,6 +14,7 @@ from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.progress import Progress
 from files.ranges import check_integer, shown
+from synth.codecs.mel_codec import MelCodecModel
 from synth.dataset import AudioDataset, AudioFile, open_dataset
 from synth.generator import Generator
 from synth.mel import MOST_N_MELS, PRESETS, MelSettings
@@ -123,7 +124,7 @@ class AudioTraining(Trainable):
         return {f"{name} optimiser": optimiser for name, optimiser in self.optimisers.items()}
 
     def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
-        assert isinstance(ema, Vocoder | Generator)
+        assert isinstance(ema, Vocoder | Generator | MelCodecModel)
         names = {
             "train": [file.name for file in self.train.files],
             "validation": [file.name for file in self.validation],
@@ -165,7 +166,7 @@ def train_on_folder(
     make: Callable[..., AudioTraining],
     *,
     options: AudioTrainingOptions,
-    start: Vocoder | Generator | None,
+    start: Vocoder | Generator | MelCodecModel | None,
     resume: bool,
     wandb: bool,
     progress: Progress,

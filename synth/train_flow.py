@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audio.resample import resample
 from files.progress import Progress, no_progress
+from synth.augmentation import Augmentation
 from synth.dataset import AudioDataset, AudioFile
 from synth.flow_conditions import (
     curves_of,
@@ -24,7 +24,6 @@ from synth.flow_conditions import (
 from synth.flow_generator import FlowGenerator, FlowRequest
 from synth.flow_options import SIZES, FlowOptions
 from synth.generator import KIND
-from synth.mel import log_mel
 from synth.mel_statistics import mel_statistics
 from synth.samples import save_generated
 from synth.segments import Segments
@@ -40,9 +39,7 @@ GRADIENT_CLIP = 1.0
 TIME_MEAN = -0.4  # of the logit of the time
 TIME_STD = 1.0
 LEAST_NOISE = 0.05  # the velocity's error is divided by the share of noise, but by no less
-MAX_GAIN = 0.5  # nepers, up or down
-MAX_SHIFT = 2.0  # semitones, up or down
-SHIFTED = 0.25  # share of the excerpts whose pitch, and with it their speed, is shifted
+AUGMENTATION = Augmentation(max_gain=0.5, max_shift=2.0, shifted=0.25)
 N_VALIDATION_CLIPS = 12  # generated, and compared with the validation files
 VALIDATION_STEPS = 8  # of the flow, for each of them
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
@@ -102,12 +99,11 @@ class FlowTraining(AudioTraining):
         start: FlowGenerator | None = None,
     ) -> None:
         self.clip_frames = options.clip_frames
-        longest = int(np.ceil(self.clip_frames * 2 ** (MAX_SHIFT / 12))) + 1
         super().__init__(
             dataset,
             options,
             distributed,
-            excerpt_frames=longest,
+            excerpt_frames=AUGMENTATION.longest(self.clip_frames),
             starts_trained=start is not None,
         )
         self.model = self._model_from(start) if start else self._new_generator()
@@ -173,22 +169,8 @@ class FlowTraining(AudioTraining):
         """Yield log-mel (batch, n_mels, clip_frames), shifted, louder or softer at random."""
         for number, (audio, mel) in enumerate(super().batches(epoch, skip), start=skip):
             seeds = [self.options.random_seed, epoch, number, self.distributed.rank]
-            yield self._augment(np.random.default_rng(seeds), audio, mel)
-
-    def _augment(self, rng: np.random.Generator, audio: Tensor, mel: Tensor) -> Tensor:
-        settings = self.dataset.settings
-        clips = []
-        for samples, frames in zip(audio.numpy(), mel, strict=True):
-            clip = frames
-            if rng.random() < SHIFTED:
-                factor = 2 ** (rng.uniform(-MAX_SHIFT, MAX_SHIFT) / 12)
-                rate = settings.sample_rate
-                shifted = resample(samples, round(rate * factor), rate)
-                clip = torch.from_numpy(log_mel(shifted, settings))
-            start = int(rng.integers(clip.shape[1] - self.clip_frames + 1))
-            gain = rng.uniform(-MAX_GAIN, MAX_GAIN)
-            clips.append(clip[:, start : start + self.clip_frames] + gain / settings.nepers)
-        return torch.stack(clips).clamp_min(settings.silence)
+            rng = np.random.default_rng(seeds)
+            yield AUGMENTATION.apply(rng, audio, mel, self.clip_frames, self.model.mel)
 
     def step(self, batch: Tensor, n_steps: int) -> dict[str, float]:
         rng = np.random.default_rng(int(torch.randint(1 << 62, ())))

@@ -37,7 +37,7 @@ def complete(static: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
     for name, columns in settings.columns.items():
         width = len(columns.static_names)
         own = static[:, first : first + width]
-        derive = DESCRIPTORS[name].derive
+        derive = DESCRIPTORS[name].derive if name in DESCRIPTORS else None  # a model's has none
         parts.append(derive(own, settings) if derive else own)
         first += width
     return np.concatenate(parts, axis=1, dtype=np.float32)

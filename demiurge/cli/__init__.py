@@ -15,6 +15,7 @@ from demiurge.cli.browse import browse
 from demiurge.cli.db import db
 from demiurge.cli.demo import demo
 from demiurge.cli.evaluate import evaluate
+from demiurge.cli.infill import infill
 from demiurge.cli.options.command import Group
 from demiurge.cli.playback import playback
 from demiurge.cli.query import query
@@ -101,6 +102,7 @@ for command in (
     query,
     render,
     mosaic,
+    infill,
     playback,
     browse,
     evaluate,

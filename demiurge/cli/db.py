@@ -26,6 +26,7 @@ from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from db.database import Database
+    from db.model_descriptor import ModelDescriptor
 
 
 @click.group(cls=Group)
@@ -93,12 +94,21 @@ def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
         ["duration", f"{facts['seconds'] / 3600:.2f} h"],
         ["units", units],
         ["descriptors", f"{settings.n_descriptors}: {', '.join(settings.descriptors)}"],
+        *([model.kind, _model_text(model)] for model in settings.models),
         ["bands", describe_kept(facts["bands"])],
         ["frames", f"every {settings.hop_length} samples, windows of {settings.n_fft}"],
         ["tags", tags or "none"],
         ["size on disk", f"{facts['bytes'] / 1e6:.1f} MB"],
         ["id", opened.id],
     ]
+
+
+def _model_text(model: ModelDescriptor) -> str:
+    """Return what people want to know of a model whose numbers are descriptors."""
+    return (
+        f"{model.name}: {model.n_columns} columns, hash {model.hash}, licence of its weights"
+        f" {model.licence}; at {model.path}"
+    )
 
 
 def tag_counts(database: Database) -> dict[str, int]:

@@ -2,130 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from db.columns import DESCRIPTOR_NAMES
-from db.names import BANDS, EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
+from db.names import EXECUTORS
 from demiurge.cli.db_bands import describe_kept, interruptible, measure_bands
-from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.analysis import AskedSettings, analysis_options
+from demiurge.cli.options.command import command, option
 from demiurge.cli.options.output import database_argument, json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
-from files.errors import ParameterError
 
 if TYPE_CHECKING:
     from db.build import BuildReport
-    from db.settings import DescriptorSettings
 
 SHOWN = 5  # names printed of many files for people; --json prints all
 
-analysis_option = partial(option, heading="The analysis")
 work_option = partial(option, heading="The work")
-
-
-@dataclass(frozen=True)
-class AskedSettings:
-    """The options as given; None means as in the database, or the default."""
-
-    descriptors: str | None
-    units: str | None
-    min_unit_ms: float | None
-    max_unit_ms: float | None
-    sample_rate: int | None
-    hop_length: int | None
-    window_centre: str | None
-
-    @property
-    def names(self) -> list[str]:
-        """The names given as --descriptors."""
-        names = self.descriptors.split(",") if self.descriptors is not None else []
-        return [name.strip() for name in names]
-
-    @property
-    def bands(self) -> bool:
-        """True if bands are among the descriptors."""
-        return BANDS in self.names
-
-    def settings(self, database: Path) -> DescriptorSettings | None:
-        """Return the settings for a build; None for those of an existing database.
-
-        Bands are no part of them, and named alone, they leave the descriptors as they are.
-
-        Raises
-        ------
-        ParameterError
-            If the options do not fit together.
-        """
-        from db.configure import settings_of_database
-        from db.settings import FOR_CONTINUATIONS
-
-        asked: dict[str, Any] = {
-            name: value for name, value in asdict(self).items() if value is not None
-        }
-        if self.descriptors is not None:
-            asked["descriptors"] = tuple(name for name in self.names if name != BANDS)
-            if self.names == [BANDS]:
-                del asked["descriptors"]
-        existing = settings_of_database(database)
-        if existing and not asked:
-            return None
-        settings = replace(existing or FOR_CONTINUATIONS, **asked)
-        limits = (self.min_unit_ms, self.max_unit_ms)
-        if not settings.units_vary and limits != (None, None):
-            raise ParameterError(
-                "--min-unit and --max-unit go with --units onset, beat or beat/N, not"
-                f" {settings.units}"
-            )
-        return settings
-
-
-analysis_options = option_group(
-    analysis_option(
-        "--descriptors",
-        metavar="NAMES",
-        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}; and"
-        f" {BANDS}, for voices, which otherwise are measured when first needed. [default: mfcc,"
-        "chroma,loudness]",
-    ),
-    analysis_option(
-        "--units",
-        metavar="KIND",
-        help=f"Kind of units: {', '.join(UNIT_KINDS)}. [default: beat/4]",
-    ),
-    analysis_option(
-        "--min-unit",
-        "min_unit_ms",
-        type=float,
-        help="Shortest onset or beat unit, in ms. [default: 60]",
-    ),
-    analysis_option(
-        "--max-unit",
-        "max_unit_ms",
-        type=float,
-        help="Longest onset or beat unit, in ms. [default: 2000]",
-    ),
-    analysis_option(
-        "--sample-rate",
-        type=click.IntRange(1000, 768000),
-        help="Sample rate of the analysis, in Hz. [default: 44100]",
-    ),
-    analysis_option(
-        "--hop-length", type=click.IntRange(1), help="Samples between frames. [default: 1024]"
-    ),
-    analysis_option(
-        "--window-centre",
-        type=click.Choice(WINDOW_CENTRES),
-        help="Centre of a frame's window: the middle of the samples that are played (span), or"
-        " their start, as in the original Demiurge. [default: span]",
-    ),
-    into="asked",
-    make=AskedSettings,
-)
 
 
 @command(
@@ -179,6 +75,7 @@ def build(
     continue.
     """
     from db.build import build_database
+    from demiurge.model_descriptors import open_model
 
     with interruptible(database), progress_bar("analysing", quiet=as_json) as progress:
         report = build_database(
@@ -190,6 +87,7 @@ def build(
             executor=executor,
             jobs=jobs,
             address=address,
+            open_model=open_model,
             progress=progress,
         )
     if not as_json:

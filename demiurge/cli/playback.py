@@ -3,94 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.command import command
 from demiurge.cli.options.joins import JoinsAndFile, playback_options
 from demiurge.cli.options.output import check_output, force_option, json_option, root_option
-from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.render_report import level_facts, level_notes
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.wanted import Wanted, wanted_options
+from demiurge.cli.render_report import decode_facts, echo_decoded, level_facts, level_notes
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from playback.exports import EXPORTS
-from playback.options import STEMS_BY
 
 if TYPE_CHECKING:
     from playback.open_plan import OpenPlan
     from playback.options import OutputOptions, RenderOptions
     from playback.outputs import Outputs, WrittenOutputs
     from playback.plan import Plan
-
-output_option = partial(option, heading="What to make of the plan")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The outputs requested for a plan."""
-
-    out: Path | None
-    play: bool
-    device: str | None
-    exports: tuple[str, ...]
-    stems: Path | None
-    stems_by: str
-    picture: Path | None
-    show: bool
-
-    @property
-    def makes_something(self) -> bool:
-        return bool(self.out or self.play or self.exports or self.stems or self.picture)
-
-    def outputs(self, plan: Path) -> Outputs:
-        """Return the files to write; exports go beside OUT, or else beside the plan."""
-        from playback.outputs import Outputs, export_path
-
-        exports = {kind: export_path(self.out or plan, kind) for kind in self.exports}
-        return Outputs(self.out, self.picture, self.stems, exports, self.stems_by)
-
-
-wanted_options = option_group(
-    output_option("-o", "--out", type=FILE_PATH, help="The WAV, FLAC or OGG file to write."),
-    output_option("--play", is_flag=True, help="Play it on the loudspeaker while rendering it."),
-    output_option(
-        "--device", help="Audio output for --play, a name or number. [default: the system's]"
-    ),
-    output_option(
-        "--export",
-        "exports",
-        multiple=True,
-        type=click.Choice(tuple(EXPORTS)),
-        help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
-        " repeatable.",
-    ),
-    output_option(
-        "--stems", type=ANY_PATH, help="Folder for an audio file of each source's part, or voice's."
-    ),
-    output_option(
-        "--stems-by",
-        type=click.Choice(STEMS_BY),
-        default="source",
-        show_default=True,
-        help="What has a stem of its own.",
-    ),
-    output_option(
-        "--picture",
-        type=FILE_PATH,
-        help="Write a picture of OUT (sources, crossfades, spectrum) to this PNG.",
-    ),
-    output_option(
-        "--show",
-        is_flag=True,
-        help="Only list the steps: units, times, costs and alternatives.",
-    ),
-    into="wanted",
-    make=Wanted,
-)
 
 
 @command(
@@ -132,6 +63,8 @@ def playback(
     from playback.outputs import write_outputs
     from playback.plan import Plan
 
+    if asked.decode is not None:
+        check_decoded(wanted)
     if wanted.show:
         show_plan(plan, root, wanted, asked, as_json=as_json)
         return
@@ -154,9 +87,11 @@ def playback(
         with progress_bar("rendering", quiet=as_json) as progress:
             written = write_outputs(opened, plan.name, outputs, render_options, progress=progress)
         if as_json:
-            echo_json(written_facts(loaded, written))
+            facts = written_facts(loaded, written)
+            echo_json(facts | decode_facts(render_options.decoded_by))
         else:
             echo_written(loaded, written, wanted.out, render_options.output.lufs)
+            echo_decoded(render_options.decoded_by)
         if wanted.play:
             gain_db = written.summary.gain_db if written.summary else 0.0
             play_aloud(opened, render_options, gain_db, wanted.device, quiet=as_json)
@@ -220,6 +155,17 @@ def check_request(wanted: Wanted) -> None:
         raise ParameterError("nothing to do; give -o OUT, --play, --show, --export or --stems")
     if wanted.play:
         check_output_device(wanted.device)
+
+
+def check_decoded(wanted: Wanted) -> None:
+    """Refuse --decode for what is not OUT: only the whole is decoded."""
+    if wanted.play or wanted.stems:
+        raise ParameterError(
+            "--decode sounds the whole in OUT; leave out --play and --stems, or write them without"
+            " --decode"
+        )
+    if not wanted.out:
+        raise ParameterError("--decode says how OUT sounds; give -o OUT as well")
 
 
 def check_outputs(

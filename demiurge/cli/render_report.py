@@ -46,6 +46,7 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
         echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
     for note in level_notes(result.summary, lufs):
         echo_line(f"  {note}")
+    echo_decoded(result.plan.settings.get("decode"))
     plan = result.plan_file
     echo_line(
         f"{plan}: the plan; edit it and render it again with: demiurge playback {quoted(plan)} -o"
@@ -70,7 +71,22 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         **domain_facts(result),
         **continuation_facts(result),
         **level_facts(result.summary),
+        **decode_facts(plan.settings.get("decode")),
     }
+
+
+def decode_facts(decoded_by: dict[str, str] | None) -> dict[str, Any]:
+    """Return the facts that --json prints about the codec that sounded a file, if one did."""
+    return {"decode": decoded_by} if decoded_by else {}
+
+
+def echo_decoded(decoded_by: dict[str, str] | None) -> None:
+    """Print which codec sounded a file, if one did."""
+    if decoded_by:
+        echo_line(
+            f"  sounded by the codec {decoded_by['codec']} (hash {decoded_by['hash']}, licence of"
+            f" its weights {decoded_by['licence']})"
+        )
 
 
 def voices_note(plan: Plan) -> str:

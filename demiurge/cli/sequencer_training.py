@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,18 +31,22 @@ from demiurge.cli.options.training import (
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
-from sequencer.names import ARCHITECTURES, HEADS
+from files.errors import ParameterError
+from sequencer.names import ARCHITECTURES, HEADS, MASKED
 
 if TYPE_CHECKING:
+    from db.database import Database
     from sequencer.train import ForecasterOptions, ForecasterSummary
+    from sequencer.train_masked import MaskedOptions
 
+DEFAULT_HEAD = "contrast"
 FEW_STEPS = 10_000  # four minutes of frames
 
 
 def make_training_options(
     *,
     architecture: str,
-    head: str,
+    head: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -50,37 +54,44 @@ def make_training_options(
     precision: str,
     random_seed: int,
     device: str,
-) -> ForecasterOptions:
-    """Return `ForecasterOptions` from the command's options."""
+) -> ForecasterOptions | MaskedOptions:
+    """Return `ForecasterOptions`, or `MaskedOptions`, from the command's options."""
     from sequencer.train import ForecasterOptions
+    from sequencer.train_masked import MaskedOptions
 
-    return ForecasterOptions(
-        architecture=architecture,
-        head=head,
-        epochs=epochs,
-        minutes=minutes,
-        window=window,
-        learning_rate=learning_rate,
-        precision=precision,
-        random_seed=random_seed,
-        device=device,
-    )
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "minutes": minutes,
+        "window": window,
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "random_seed": random_seed,
+        "device": device,
+    }
+    if architecture != MASKED:
+        return ForecasterOptions(architecture=architecture, head=head or DEFAULT_HEAD, **given)
+    if head not in (None, "tokens"):
+        raise ParameterError(
+            f"--head {head} does not go with --architecture {MASKED}, which fills in tokens; leave"
+            " --head out"
+        )
+    return MaskedOptions(**given)
 
 
 training_options = option_group(
     model_option(
         "--architecture",
-        type=click.Choice(ARCHITECTURES),
+        type=click.Choice((*ARCHITECTURES, MASKED)),
         default="lstm",
         show_default=True,
-        help="Network; demiurge sequencer models lists the sizes.",
+        help="Network; demiurge sequencer models lists the sizes. masked does not forecast: it"
+        " fills gaps, for demiurge infill.",
     ),
     model_option(
         "--head",
         type=click.Choice(HEADS),
-        default="contrast",
-        show_default=True,
-        help="What is learnt: contrast chooses among units, for render; the others forecast steps.",
+        help="What is learnt: contrast chooses among units, for render; the others forecast steps."
+        f" [default: {DEFAULT_HEAD}; with masked tokens]",
     ),
     training_option(
         "--epochs",
@@ -123,20 +134,19 @@ training_options = option_group(
 def train(
     database: Path,
     model_dir: Path,
-    options: ForecasterOptions,
+    options: ForecasterOptions | MaskedOptions,
     resume: bool,
     track: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on DB and save it in MODEL.
+    """Train a forecaster, or a masked model, on DB and save it in MODEL.
 
     The weights with the lowest validation loss are kept. When training is stopped by Ctrl-C or
     --minutes, the best weights so far are kept, and --resume continues as if it had never stopped.
     Several processes started by torchrun share the work.
     """
     from db.database import Database
-    from sequencer.train import train_forecaster
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
@@ -144,12 +154,10 @@ def train(
         check_model_output(model_dir, force=force or resume)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
-        summary = train_forecaster(
-            list(opened.sequences()),
+        summary = train_on(
+            opened,
             model_dir,
-            settings=opened.settings,
-            normaliser=opened.normaliser,
-            options=options,
+            options,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -164,11 +172,31 @@ def train(
         raise SystemExit(1)  # of the main process only: torchrun would stop the others
 
 
+def train_on(
+    database: Database,
+    model_dir: Path,
+    options: ForecasterOptions | MaskedOptions,
+    **how: Any,
+) -> ForecasterSummary:
+    """Train what the options are of on the sequences of a database."""
+    from sequencer.train import ForecasterOptions, train_forecaster
+    from sequencer.train_masked import train_masked
+
+    sequences = list(database.sequences())
+    how |= {"settings": database.settings, "normaliser": database.normaliser}
+    if isinstance(options, ForecasterOptions):
+        return train_forecaster(sequences, model_dir, options=options, **how)
+    return train_masked(sequences, model_dir, options=options, **how)
+
+
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     """Print a summary of the training."""
+    from sequencer.masked_loss import LOSS_UNIT
     from sequencer.registry import HEADS
     from training.sparkline import sparkline
 
+    is_masked = summary.architecture == MASKED
+    loss_unit = LOSS_UNIT if is_masked else HEADS[summary.head].loss_unit
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
@@ -178,11 +206,11 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     echo_line(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.validation_loss:.3f} {loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
-    if summary.train_steps < FEW_STEPS:
+    if summary.train_steps < FEW_STEPS and not is_masked:
         echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"

@@ -1,100 +1,37 @@
-"""demiurge synth: train vocoders and generators, make audio with them, import and measure them."""
+"""demiurge synth: train models of sound, make audio with them, import and measure them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
-from audio.decibels import to_decibels
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.models import (
     check_model_output,
-    load_vocoder,
     model_argument,
-    vocoder_argument,
 )
-from demiurge.cli.options.output import (
-    audio_out_option,
-    check_audio_output,
-    force_option,
-    json_option,
-)
+from demiurge.cli.options.output import force_option, json_option
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.synth_codec import codec
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
+from demiurge.cli.synth_resynth import resynth
 from demiurge.cli.synth_training import train_generator, train_vocoder
-from demiurge.cli.terminal import counted, echo_json, echo_line
+from demiurge.cli.synth_training_codec import train_codec
+from demiurge.cli.terminal import echo_json, echo_line
 from demiurge.shipped import MODELS, SHIPPED, shipped_names
-from files.errors import ParameterError
 
 
 @click.group(cls=Group)
 def synth() -> None:
-    """Train vocoders and generators, and make audio with them.
+    """Train vocoders, generators and codecs, and make audio with them.
 
-    A vocoder turns mel spectrograms into audio; a generator makes mel spectrograms from noise. In
-    place of a model, shipped and shipped:NAME mean models that come with Demiurge; demiurge synth
-    models lists them.
+    A vocoder turns mel spectrograms into audio; a generator makes mel spectrograms from noise; a
+    codec turns audio into codes and back. In place of a model, shipped and shipped:NAME mean models
+    that come with Demiurge; demiurge synth models lists them.
     """
-
-
-@command(
-    examples=(
-        "demiurge synth resynth my_seed.wav shipped -o again.wav",
-        "demiurge synth resynth my_seed.wav my.vocoder -o again.flac --force --json",
-    )
-)
-@click.argument("audio", metavar="AUDIO", type=ANY_PATH)
-@vocoder_argument
-@audio_out_option
-@force_option
-@json_option
-def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Pass AUDIO through a vocoder.
-
-    Each channel is passed separately. The result shows how good VOCODER can be.
-    """
-    from synth.resynth import resynthesise
-
-    check_audio_output(out, force=force)
-    if out.exists() and out.samefile(audio):
-        raise ParameterError(f"{out} is AUDIO itself; give the output another name")
-    vocoder = load_vocoder(vocoder_dir).prepare()
-    samples = resynthesise(audio, vocoder)
-    sample_rate = vocoder.mel.sample_rate
-    gain = 1 / max(abs(samples).max(), 1)
-    write_audio(out, samples * gain, sample_rate)
-    n_samples, channels = samples.shape
-    facts = {
-        "file": str(out),
-        "seconds": n_samples / sample_rate,
-        "sample_rate": sample_rate,
-        "channels": channels,
-    }
-    if as_json:
-        echo_json({**facts, "gain": float(gain)})
-        return
-    lowered = f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale"
-    echo_line(
-        f"{out}: {facts['seconds']:.2f} s at {sample_rate} Hz, {counted(channels, 'channel')}"
-        f"{lowered if gain < 1 else ''}"
-    )
-
-
-def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
-    """Write float samples (n, channels)."""
-    from audio.write import AudioWriter
-    from files.atomic import replacing
-
-    n_samples, channels = samples.shape
-    with (
-        replacing(out) as temporary,
-        AudioWriter(temporary, sample_rate, channels, n_samples=n_samples, shown=out) as writer,
-    ):
-        writer.write(samples)
 
 
 @command(
@@ -170,28 +107,43 @@ def import_(
 @command(examples=("demiurge synth models", "demiurge synth models --json"))
 @json_option
 def models(as_json: bool) -> None:
-    """List the vocoders and generators that can be trained, with their sizes, and those shipped."""
+    """List the vocoders, generators and codecs that can be trained, and those shipped."""
     from synth.architectures import ARCHITECTURES
-    from synth.names import GENERATORS
+    from synth.names import CODEC_SIZES, GENERATORS
 
     vocoders = {name: asdict(architecture.sizes) for name, architecture in ARCHITECTURES.items()}
     generators = {
         name: {size: asdict(values) for size, values in sizes.items()}
         for name, sizes in GENERATORS.items()
     }
+    codecs = {size: asdict(values) for size, values in CODEC_SIZES.items()}
     shipped = {kind: shipped_names(kind) for kind in MODELS}
     if as_json:
-        echo_json({"vocoders": vocoders, "generators": generators, "shipped": shipped})
+        known = {"vocoders": vocoders, "generators": generators, "codecs": codecs}
+        echo_json({**known, "shipped": shipped})
         return
     rows = {f"vocoder {name}": values for name, values in vocoders.items()}
     for name, sizes in generators.items():
         rows |= {f"generator {name}, size {size}": values for size, values in sizes.items()}
+    rows |= {f"codec, size {size}": values for size, values in codecs.items()}
     for name, values in rows.items():
         echo_line(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
-    for kind, (first, *others) in shipped.items():
-        names = [f"{SHIPPED} ({first})", *(f"{SHIPPED}:{name}" for name in others)]
-        echo_line(f"{kind}s that come with Demiurge: {', '.join(names)}")
+    for kind, names in shipped.items():
+        words = [f"{SHIPPED} ({name})" for name in names[:1]]
+        words += [f"{SHIPPED}:{name}" for name in names[1:]]
+        echo_line(f"{kind}s that come with Demiurge: {', '.join(words) or 'none'}")
 
 
-for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models):
+PARTS = (
+    generate,
+    resynth,
+    train_vocoder,
+    train_generator,
+    train_codec,
+    evaluate,
+    import_,
+    models,
+    codec,
+)
+for part in PARTS:
     synth.add_command(part)

@@ -24,12 +24,20 @@ from demiurge.cli.options.synth_training import (
     vocoder_options,
 )
 from demiurge.cli.options.training import training_facts
-from demiurge.cli.synth_training_report import echo_mel, echo_next, echo_summary
+from demiurge.cli.synth_training_report import (
+    CODEC,
+    codec_rows,
+    echo_mel,
+    echo_next,
+    echo_summary,
+)
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import CheckpointError, ParameterError
 from synth.names import DEFAULT_GENERATOR
 
 if TYPE_CHECKING:
+    from synth.codec_options import CodecOptions
+    from synth.codecs.mel_codec import MelCodecModel
     from synth.flow_options import FlowOptions
     from synth.generator import Generator
     from synth.train import AudioTrainingSummary
@@ -147,6 +155,10 @@ def options_type(kind: str, architecture: object) -> type[TrainingOptions]:
         from synth.train_vocoder import VocoderOptions
 
         return VocoderOptions
+    if kind == "codec":
+        from synth.codec_options import CodecOptions
+
+        return CodecOptions
     if architecture == "flow":
         from synth.flow_options import FlowOptions
 
@@ -212,8 +224,8 @@ def run(
     train: Train,
     audio_dir: Path,
     model_dir: Path,
-    start: Vocoder | Generator | None,
-    options: VocoderOptions | FlowOptions | UnaganOptions,
+    start: Vocoder | Generator | MelCodecModel | None,
+    options: VocoderOptions | FlowOptions | UnaganOptions | CodecOptions,
     asked: AskedTraining,
     *,
     as_json: bool,
@@ -239,7 +251,8 @@ def run(
     if not is_main:
         return
     if as_json:
-        echo_json(training_facts(model_dir, summary))
+        of_codec = {"by_codebooks": codec_rows(model_dir)} if summary.architecture == CODEC else {}
+        echo_json({**training_facts(model_dir, summary), **of_codec})
     else:
         echo_summary(model_dir, summary, options)
         echo_next(model_dir, mel, options)

@@ -47,6 +47,8 @@ class PlanSettings:
         Units left after each filter.
     index : str, optional
         Kind of the index.
+    decode : dict, optional
+        The codec that sounded it in place of crossfades: `codec`, `hash` and `licence`.
     cost : float, optional
         Target costs plus weighted join costs.
     other : dict
@@ -68,6 +70,7 @@ class PlanSettings:
     units: dict[str, int] | None = None
     index: str | None = None
     cost: float | None = None
+    decode: dict[str, str] | None = None
     other: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -147,6 +150,7 @@ PLAIN_NAMES = (
     "units",
     "index",
     "cost",
+    "decode",
 )
 SAMPLING_NAMES = tuple(option.name for option in fields(SamplingOptions))
 

@@ -158,8 +158,8 @@ def test_file_that_changes_while_being_read_is_named_and_tried_again(corpus, tmp
 
     describe = analyse.describe_file
 
-    def grow(path, settings):
-        result = describe(path, settings)
+    def grow(path, settings, open_model):
+        result = describe(path, settings, open_model)
         if path.endswith("short.flac"):
             os.utime(path, ns=(5, 5))
         return result

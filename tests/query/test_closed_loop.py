@@ -32,7 +32,7 @@ class Same:
     def score(self, heard):
         return np.zeros(len(self.units))
 
-    def advance(self, rows, units):
+    def advance(self, rows, units, now):
         plays = (units != REST)[:, None]
         self.heard = np.where(plays, self.units[np.maximum(units, 0)], self.heard[rows])
         return np.zeros(len(rows), np.float32)

@@ -13,12 +13,12 @@ from files.errors import ParameterError
 from sequencer.augmentation import Augmentation
 from sequencer.averages import slow_averages
 from sequencer.evaluate import evaluate
-from sequencer.forecaster import Forecaster
+from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss
 from sequencer.rollout import rollout
 from sequencer.scorer import ForecasterScorer
 from sequencer.windows import Batch, Windows
-from tests.sequencer.toys import NORMALISER, SETTINGS, SONGS, generator, song, toy, train
+from tests.sequencer.toys import NORMALISER, SONGS, TOY, generator, song, toy, train
 
 N_FOLLOWING = 4
 
@@ -149,7 +149,9 @@ def test_augmentation_transposes_all_of_a_batch_alike():
     scores = torch.from_numpy(normaliser.apply(raw)[:, columns])
     windows = Windows([scores], window=100, batch_size=1)
     (before,) = windows.epoch()
-    augmentation = Augmentation(settings, normaliser)
+    forecaster = Forecaster(ForecasterConfig("lstm", settings, "contrast", TOY["lstm"]))
+    forecaster.set_statistics(normaliser, low=scores.amin(0), high=scores.amax(0))
+    augmentation = Augmentation(forecaster)
     torch.manual_seed(1)
     after = augmentation(before)
     mean, std = (torch.from_numpy(part[columns]) for part in (normaliser.mean, normaliser.std))
@@ -171,6 +173,6 @@ def test_augmentation_transposes_all_of_a_batch_alike():
 def test_augmentation_without_chroma_changes_the_level_only():
     scores = torch.from_numpy(NORMALISER.apply(song(40))[:, :4].copy())
     (before,) = Windows([scores], window=50, batch_size=1).epoch()
-    after = Augmentation(SETTINGS, NORMALISER)(before)
+    after = Augmentation(model())(before)
     torch.testing.assert_close(after.sequence[..., 1:], before.sequence[..., 1:])
     assert not torch.allclose(after.sequence[..., 0], before.sequence[..., 0])

@@ -11,7 +11,8 @@ from files.errors import ParameterError
 from sequencer.averages import SPANS, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.registry import ARCHITECTURES
-from sequencer.rollout import rollout, sample_steps
+from sequencer.rollout import rollout
+from sequencer.sample_steps import sample_steps
 from sequencer.sampling import SamplingOptions
 from tests.sequencer.toys import (
     FORECASTING,

@@ -72,7 +72,9 @@ def sampler(temperature=1.0, top_p=1.0):
     return Sampler(SamplingOptions(temperature, top_p), generator(), low=-limit, high=limit)
 
 
-def train(folder, *, sequences=SONGS, resume=False, wandb=False, **options):
+def train(
+    folder, *, sequences=SONGS, coarse=None, tracks=None, resume=False, wandb=False, **options
+):
     """Train on the songs, in windows of `WINDOW` steps."""
     return train_forecaster(
         sequences,
@@ -80,6 +82,8 @@ def train(folder, *, sequences=SONGS, resume=False, wandb=False, **options):
         settings=SETTINGS,
         normaliser=NORMALISER,
         options=ForecasterOptions(**{"window": WINDOW, **options}),
+        coarse=coarse,
+        tracks=tracks,
         resume=resume,
         wandb=wandb,
     )

@@ -99,3 +99,12 @@ def test_sum_of_two_loud_sounds_stays_within_full_scale():
     loud = np.full(5000, 0.999, np.float32)
     assert np.abs(fill(loud, -loud, 1000, 3000)).max() <= np.float32(0.999)
     assert REACH == 882
+
+
+def test_channels_are_moved_alike_and_stay_what_they_are():
+    sound = np.stack([noise(30_000), noise(30_000, 1)])
+    generated = np.roll(sound, 37, axis=1)
+    joined = fill(sound, generated, 8000, 15_000)
+    np.testing.assert_allclose(joined, sound, atol=1e-6)
+    one = fill(sound[:1], generated[:1], 8000, 15_000)
+    np.testing.assert_array_equal(one[0], fill(sound[0], generated[0], 8000, 15_000))

@@ -1,5 +1,5 @@
-"""Vocoders and generators learn; the interrupted end as the undisturbed; what goes wrong is told
-and leaves the last good.
+"""Vocoders, generators and codecs learn; the interrupted end as the undisturbed; what goes wrong is
+told and leaves the last good.
 """
 
 import errno
@@ -24,6 +24,8 @@ from demiurge.bundled import CORPUS_DIR
 from files.errors import CheckpointError, ParameterError, TrainingError
 from files.progress import no_progress
 from synth.architectures import ARCHITECTURES
+from synth.codec_options import CodecOptions
+from synth.codecs.mel_codec import MelCodecModel
 from synth.dataset import open_dataset
 from synth.discriminators import (
     MelGANDiscriminator,
@@ -35,11 +37,13 @@ from synth.flow_options import FlowOptions
 from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.samples import SAFE_PEAK, save_wav
+from synth.train_codec import CodecTraining, train_codec
 from synth.train_flow import FlowTraining, train_flow
 from synth.train_unagan import UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.unagan_options import UnaganOptions
 from synth.vocoder import Vocoder
+from tests.synth.toy_codecs import SIZES, toy_vocoder
 from tests.synth.toys import MEL, TOY
 from training.checkpoint import load_training_state
 from training.distributed import Distributed
@@ -68,6 +72,15 @@ UNAGAN = {
     "discriminator_width": 16,
     "mel": "toy",
     "architecture": "unagan-nonhierarchical",
+    "validate_steps": 4,
+    "threads": 1,
+    "learning_rate": 1e-3,
+}
+CODEC = {
+    **SIZES,
+    "batch_size": 3,
+    "segment_frames": 128,
+    "mel": "toy",
     "validate_steps": 4,
     "threads": 1,
     "learning_rate": 1e-3,
@@ -140,11 +153,39 @@ def flow(audio, out, *, start=None, steps=4, resume=False, progress=no_progress,
     return train_flow(audio, out, options=options, start=start, resume=resume, progress=progress)
 
 
-TRAIN = {"vocoder": vocoder, "unagan": unagan, "flow": flow}
-OPTIONS = {"vocoder": VOCODER, "unagan": UNAGAN, "flow": FLOW}
-TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining, "flow": FlowTraining}
-BATCH = {"vocoder": 10, "unagan": 3, "flow": 3}  # with which an epoch is less than seven steps
-LOADERS = {"vocoder": Vocoder.load, "unagan": load_generator, "flow": load_generator}
+def codec(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
+    options = CodecOptions(**{**CODEC, "steps": steps, **options})
+    return train_codec(
+        audio,
+        out,
+        options=options,
+        vocoder=toy_vocoder(),
+        start=start,
+        resume=resume,
+        progress=progress,
+    )
+
+
+TRAIN = {"vocoder": vocoder, "unagan": unagan, "flow": flow, "codec": codec}
+OPTIONS = {"vocoder": VOCODER, "unagan": UNAGAN, "flow": FLOW, "codec": CODEC}
+TRAINABLES = {
+    "vocoder": VocoderTraining,
+    "unagan": UnaganTraining,
+    "flow": FlowTraining,
+    "codec": CodecTraining,
+}
+BATCH = {
+    "vocoder": 10,
+    "unagan": 3,
+    "flow": 3,
+    "codec": 3,
+}  # with which an epoch is less than seven steps
+LOADERS = {
+    "vocoder": Vocoder.load,
+    "unagan": load_generator,
+    "flow": load_generator,
+    "codec": MelCodecModel.load,
+}
 both = pytest.mark.parametrize("kind", TRAIN)
 
 
@@ -200,6 +241,16 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
         ARCHITECTURES[architecture].recipe.discriminators
     )
     assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
+
+
+def test_one_batch_is_overfitted_by_a_codec(audio):
+    options = CodecOptions(**{**CODEC, "learning_rate": 5e-3})
+    training = CodecTraining(
+        open_dataset(audio, MEL), options, Distributed(), vocoder=toy_vocoder()
+    )
+    batch = next(training.batches(0, 0))
+    losses = [training.step(batch, update)["mel"] for update in range(1, 61)]
+    assert losses[-1] < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize("architecture", ["unagan", "unagan-nonhierarchical"])
@@ -395,7 +446,7 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
 def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
     monkeypatch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": next(values)})
-    joined = {} if kind == "flow" else {"adversarial_from": 0}
+    joined = {"adversarial_from": 0} if kind in ("vocoder", "unagan") else {}
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, **joined)
     assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
         2,
@@ -503,6 +554,7 @@ def test_log_lines(kind, audio, tmp_path):
         "vocoder": ("validation/distance", "train/vocoder/mel"),
         "unagan": ("validation/frechet", "train/generator/cycle_mel"),
         "flow": ("validation/loss", "train/velocity"),
+        "codec": ("validation/mel_l1_3", "train/codebook"),
     }[kind]
     assert [line["step"] for line in lines] == [2, 3, 4, 6]
     assert [measure in line for line in lines] == [False, True, False, True]
@@ -557,9 +609,9 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
     sounds = sorted(path.name for path in samples.glob("*.wav"))
     names = [f"{name}-{number}.wav" for name in ("original", "step-0000001") for number in (1, 2)]
-    assert [sound for sound in sounds if sound[-5] != "3"] == (
-        names if kind == "vocoder" else names[2:]
-    )
+    # a codec's are of different files, and one file is for validation
+    expected = {"vocoder": names, "codec": names[::2]}.get(kind, names[2:])
+    assert [sound for sound in sounds if sound[-5] != "3"] == expected
     for name in sounds:
         info = sf.info(samples / name)
         assert info.samplerate == 8000
@@ -599,7 +651,8 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
         ):
             TRAIN[kind](audio, tmp_path / "m", steps=4, save_seconds=seconds, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in names} == before
-    assert {path.name for path in (tmp_path / "m").iterdir()} == {*names, "log.jsonl"}
+    beside = {"log.jsonl", "vocoder"} if kind == "codec" else {"log.jsonl"}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {*names, *beside}
     TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
 
 
@@ -716,7 +769,7 @@ def test_recordings_too_short_to_validate_a_generator_are_refused(tmp_path, tabl
 @both
 def test_too_little_audio_says_how_much_is_needed(kind, tmp_path, tabla):
     sf.write(tmp_path / "x.wav", tabla[:11025], 44100)
-    least = {"vocoder": "0.51", "unagan": "2.05", "flow": "4.62"}[kind]
+    least = {"vocoder": "0.51", "unagan": "2.05", "flow": "4.62", "codec": "2.75"}[kind]
     with pytest.raises(
         ParameterError, match=rf"0.26 s of audio are too little: at least {least} s are needed"
     ):

@@ -62,6 +62,12 @@ PLAIN = join_option(
     is_flag=True,
     help=f"Use plain equal-power crossfades of {PLAIN_CROSSFADE_MS:g} ms, centred on the joins.",
 )
+DECODE = join_option(
+    "--decode",
+    metavar="CODEC",
+    help="Sound the plan by this codec, whose decoder makes the joins: a folder, a RAVE file, or"
+    " shipped. Crossfades are then of latents. [default: crossfades of audio]",
+)
 FILE = (
     file_option(
         "--bits",
@@ -95,6 +101,7 @@ class JoinsAndFile:
     attacks: bool | None = None
     level_db: float | None = None
     true_peak_db: float | None = None
+    decode: str | None = None
 
     def render_options(self, plan_settings: dict[str, Any]) -> RenderOptions:
         """Return `RenderOptions`, with the plan's settings for options that are not given.
@@ -103,6 +110,8 @@ class JoinsAndFile:
         ------
         PlanError
             If the plan's settings are wrong.
+        CheckpointError, ParameterError
+            If the codec cannot be opened.
         """
         from playback.options import CrossfadeOptions, OutputOptions, RenderOptions
 
@@ -114,19 +123,35 @@ class JoinsAndFile:
             crossfade = CrossfadeOptions.of(plan_settings)
         given = {name: value for name, value in asked.items() if value is not None}
         output = OutputOptions(self.bits, self.lufs, self.true_peak_db)
-        return RenderOptions(replace(crossfade, **given), output)
+        decoder = None
+        if self.decode is not None:
+            from demiurge.decode_plan import open_decoder
+
+            decoder = open_decoder(self.decode)
+        return RenderOptions(replace(crossfade, **given), output, decoder)
 
 
 def make_render_options(
-    crossfade_ms: float | None, plain: bool, bits: str | None, lufs: float | None
+    crossfade_ms: float | None,
+    plain: bool,
+    decode: str | None,
+    bits: str | None,
+    lufs: float | None,
 ) -> RenderOptions:
     """Return `RenderOptions` for a plan that is yet to be made."""
-    return JoinsAndFile(crossfade_ms, plain, bits, lufs).render_options({})
+    return JoinsAndFile(crossfade_ms, plain, bits, lufs, decode=decode).render_options({})
 
 
 render_options = option_group(
-    crossfade_option("60"), PLAIN, *FILE, into="render_options", make=make_render_options
+    crossfade_option("60"), PLAIN, DECODE, *FILE, into="render_options", make=make_render_options
 )
 playback_options = option_group(
-    crossfade_option("the plan's"), *SHAPE, PLAIN, *FILE, TRUE_PEAK, into="asked", make=JoinsAndFile
+    crossfade_option("the plan's"),
+    *SHAPE,
+    PLAIN,
+    DECODE,
+    *FILE,
+    TRUE_PEAK,
+    into="asked",
+    make=JoinsAndFile,
 )

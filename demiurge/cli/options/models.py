@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from synth.mel import MelSettings
     from synth.vocoder import Vocoder
 
+CODEC_WORDS = ("codec", "rave")
 path_argument = partial(click.argument, type=ANY_PATH)
 audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
 model_argument = path_argument("model_dir", metavar="MODEL")
@@ -73,6 +74,14 @@ def load_vocoder(name: Path, mel: MelSettings | None = None) -> Vocoder:
 
     folder = vocoder_path(name, mel.to_dict()) if mel else model_path(name, "vocoder")
     return Vocoder.load(folder)
+
+
+def codec_of_word(word: Path) -> Path | None:
+    """Return the path in `codec:PATH`, `codec:shipped` or `rave:FILE`; None for another word."""
+    kind, colon, name = str(word).partition(":")
+    if not colon or kind not in CODEC_WORDS or word.exists():
+        return None
+    return model_path(name, "codec") if kind == "codec" else Path(name)
 
 
 def load_generator(name: Path) -> Generator:

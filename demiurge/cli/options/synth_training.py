@@ -1,4 +1,4 @@
-"""Options of demiurge synth train-vocoder and train-generator."""
+"""Options of demiurge synth train-vocoder, train-generator and train-codec."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from demiurge.cli.options.training import (
     training_option,
 )
 from synth.names import (
+    CODEC_SIZES,
     DEFAULT_GENERATOR,
     DEFAULT_MEL,
     DEFAULT_VOCODER,
@@ -93,6 +94,22 @@ class AskedGenerator(AskedTraining):
         return {**sizes, **self.values()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskedCodec(AskedTraining):
+    """The options for a codec."""
+
+    architecture: str | None = None
+    n_mels: int | None = None
+    size: str | None
+    vocoder: Path | None
+
+    def values(self) -> dict[str, Any]:
+        from synth.sizes import read_sizes
+
+        sizes = asdict(read_sizes(self.size, CODEC_SIZES)) if self.size else {}
+        return {**sizes, **super().values()}
+
+
 mel_option = model_option(
     "--mel",
     type=click.Choice(MEL_PRESETS),
@@ -151,22 +168,38 @@ vocoder_options = option_group(
     into="asked",
     make=AskedVocoder,
 )
+size_option = model_option(
+    "--size",
+    metavar="NAME|FILE.json",
+    help="Sizes of networks and batches: a name that demiurge synth models lists, or a JSON file."
+    " [default: the first of the architecture]",
+)
 generator_options = option_group(
     model_option(
         "--architecture",
         type=click.Choice(list(GENERATORS)),
         help=f"Network. [default: {DEFAULT_GENERATOR}]",
     ),
-    model_option(
-        "--size",
-        metavar="NAME|FILE.json",
-        help="Sizes of networks and batches: a name that demiurge synth models lists, or a JSON"
-        " file. [default: the first of the architecture]",
-    ),
+    size_option,
     mel_option,
     n_mels_option,
     batch_size_option("as in --size"),
     *training_options,
     into="asked",
     make=AskedGenerator,
+)
+codec_options = option_group(
+    size_option,
+    mel_option,
+    model_option(
+        "--vocoder",
+        metavar="VOCODER",
+        type=ANY_PATH,
+        help="What turns decoded mel spectrograms into audio; kept in MODEL. [default: the shipped"
+        " one for --mel]",
+    ),
+    batch_size_option("as in --size"),
+    *training_options,
+    into="asked",
+    make=AskedCodec,
 )

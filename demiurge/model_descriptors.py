@@ -1,0 +1,156 @@
+"""Descriptors that models give: the latents of a codec, brought to the frames of a database.
+
+    blocks at the database's rate ──► codec's rate ──► latents ──► frames of the database
+
+`open_model` is what `db` is handed. It may be called in any process or thread: each process opens
+a model once, and its threads take turns at it.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from audio.resample import Resampling
+from db.model_descriptor import ModelDescriptor, ModelMeasure
+from demiurge.encode_blocks import BlockEncoder
+from demiurge.frame_grid import to_frame_grid
+from demiurge.shipped import SHIPPED, model_path
+from files.errors import DatabaseError, ParameterError
+from synth.codec import Codec
+
+CODEC_KINDS = ("codec", "rave")
+OPEN_MODELS = 4  # kept open in a process
+# Opened and used under this lock: most models keep a state while they compute.
+LOCK = threading.RLock()
+
+
+def describe_model(kind: str, path: str) -> ModelDescriptor:
+    """Open the model that KIND:PATH names, and return what settings keep of it.
+
+    Raises
+    ------
+    CheckpointError, ParameterError
+        If there is no such model, or it cannot be opened here.
+    """
+    check_opens(kind)
+    place = path if _is_shipped(path) else str(Path(path).absolute())
+    codec = _open_codec(model_path(place, "codec"))
+    return ModelDescriptor(
+        kind=kind,
+        hash=codec.hash,
+        n_columns=codec.n_latents,
+        path=place,
+        name=codec.name,
+        licence=codec.licence,
+        sample_rate=codec.sample_rate,
+        hop_length=codec.hop_length,
+    )
+
+
+def open_model(model: ModelDescriptor, sample_rate: int, hop_length: int) -> ModelMeasure:
+    """Open a model of a database's settings, to measure one signal.
+
+    Raises
+    ------
+    DatabaseError
+        If it is not where it was, or is another one now.
+    CheckpointError, ParameterError
+        If it cannot be opened here.
+    """
+    check_opens(model.kind)
+    return CodecMeasure(codec_of(model), sample_rate, hop_length)
+
+
+def open_named_codec(name: str) -> Codec:
+    """Open a codec by its path or as `shipped[:NAME]`, with or without `codec:` or `rave:` before.
+
+    Raises
+    ------
+    CheckpointError, ParameterError
+        If there is none, or it cannot be opened here.
+    """
+    kind, colon, path = name.partition(":")
+    named = path if colon and kind in CODEC_KINDS and not Path(name).exists() else name
+    return _open_codec(model_path(named, "codec"))
+
+
+def check_opens(kind: str) -> None:
+    """Raise a `ParameterError` unless models of this kind can be opened."""
+    if kind not in CODEC_KINDS:
+        raise ParameterError(f"{kind}: models of this kind cannot be opened yet; use codec:PATH")
+
+
+def codec_of(model: ModelDescriptor) -> Codec:
+    """Open the codec of a database's settings; raises as `open_model`."""
+    folder = model_path(model.path, "codec")
+    if not folder.exists():
+        raise DatabaseError(
+            f"{model.path}: the {model.kind} {model.name} (hash {model.hash}), whose latents are"
+            " descriptors here, is not there any more; put it back, or tell a database its new"
+            f" place with: demiurge db build AUDIO_DIR DB --descriptors …,{model.kind}:PATH"
+        )
+    codec = _open_codec(folder)
+    if codec.hash != model.hash:
+        raise DatabaseError(
+            f"{model.path}: the {model.kind} has the hash {codec.hash}, but descriptors were"
+            f" measured with {model.hash}; put that one back, or build another database"
+        )
+    return codec
+
+
+def _open_codec(path: Path) -> Codec:
+    files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    status = [file.stat() for file in files if file.is_file()]
+    stamp = tuple((one.st_size, one.st_mtime_ns) for one in status)
+    with LOCK:
+        return _opened(str(path), stamp)
+
+
+@lru_cache(maxsize=OPEN_MODELS)
+def _opened(path: str, stamp: tuple[tuple[int, int], ...]) -> Codec:
+    """Open a codec, once for the sizes and dates of its files."""
+    from synth.open_codec import open_codec
+
+    return open_codec(path)
+
+
+def _is_shipped(path: str) -> bool:
+    return path.partition(":")[0] == SHIPPED and not Path(path).is_dir()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one thread compute with models, and torch on one thread: so bytes are always the same."""
+    from training.threads import torch_threads
+
+    with LOCK, torch_threads(1):
+        yield
+
+
+class CodecMeasure:
+    """Measures the latents of one signal; see `db.model_descriptor.ModelMeasure`."""
+
+    def __init__(self, codec: Codec, sample_rate: int, hop_length: int) -> None:
+        self._codec = codec
+        self._hop_length = hop_length
+        self._model_samples = codec.hop_length * sample_rate / codec.sample_rate
+        self._resampling = Resampling(sample_rate, codec.sample_rate)
+        self._encoder = BlockEncoder(codec)
+        self._n_samples = 0
+
+    def add(self, block: np.ndarray) -> None:
+        self._n_samples += len(block)
+        with one_at_a_time():
+            self._encoder.add(self._resampling.add(block))
+
+    def finish(self) -> np.ndarray:
+        with one_at_a_time():
+            self._encoder.add(self._resampling.finish())
+            rows = self._encoder.finish()
+        return to_frame_grid(
+            rows, self._model_samples, n_samples=self._n_samples, hop_length=self._hop_length
+        )

@@ -1,0 +1,96 @@
+"""Hypotheses of a search that have heard equally many steps, as one batch."""
+
+from collections import deque
+from copy import copy
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sequencer.averages import LaggingAverages, slow_averages
+from sequencer.condition import Conditions, TrackCondition
+from sequencer.forecaster import Forecaster
+
+
+class HypothesisGroup:
+    """Hypotheses that have heard equally many steps: what the forecaster remembers of each."""
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        temperature: float,
+        conditions: Conditions | None,
+    ) -> None:
+        """Take one hypothesis, a seed (1, steps, n), and units (M, n) with what follows each.
+
+        All z-scored; see `Head.listen`.
+        """
+        head = forecaster.head
+        spans = forecaster.config.spans
+        self._forecaster = forecaster
+        self._architecture = forecaster.architecture
+        self._conditions = conditions
+        self._n_steps = 0  # since the end of the seed
+        self._units = units
+        loss = forecaster.config.training.get("validation_loss")
+        self._listener = head.listen(seed, units, following, temperature=temperature, loss=loss)
+        averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
+        averages = head.spread(averages.to(seed.device), seed.shape[1])
+        rows = head.spread(conditions.of_seed(), seed.shape[1]) if conditions else None
+        inputs = forecaster.join(head.encode(seed), averages, rows)
+        state = self._architecture.prime(inputs[:, :-1])
+        hidden, self._state = self._architecture(inputs[:, -1:], state)
+        self._hidden = hidden[:, -1]
+        self._averages = LaggingAverages(seed, spans, delay=head.delay)
+        self._step_at = head.step_at
+        self._place = 0  # of the next input after the seed
+        # Rows of the condition of the latest steps, each (batch, 1, width).
+        self._recent: deque[Tensor] = deque(maxlen=head.delay + 1)
+
+    def scores(self) -> Tensor:
+        """Return the log-likelihood of each unit as the next step, (batch, M)."""
+        return self._listener.score(self._hidden)
+
+    def select(self, rows: Tensor) -> Self:
+        """Return these hypotheses (int64), which may be repeated."""
+        selected = copy(self)
+        selected._listener = self._listener.select(rows)
+        selected._averages = self._averages.select(rows)
+        selected._recent = deque((row[rows] for row in self._recent), self._recent.maxlen)
+        selected._state = self._architecture.select(self._state, rows)
+        selected._hidden = self._hidden[rows]
+        return selected
+
+    def hear(self, units: Tensor, now: np.ndarray | None) -> Tensor:
+        """Hear the unit (batch,) of each hypothesis; return what their totals gain, (batch,).
+
+        `now`, (batch,), says how many samples have been played then.
+        """
+        encoded = self._listener.hear(units)
+        self._n_steps += 1
+        self._averages.add(self._units[units])
+        places = range(self._place, self._place + encoded.shape[1])
+        self._place = places.stop
+        steps = [self._step_at(place) for place in places]
+        averages = torch.stack([self._averages.at(step) for step in steps], dim=1)
+        rows = None
+        if self._conditions:
+            self._recent.append(self._rows(self._conditions, len(units), now))
+            rows = torch.cat([self._recent[step - self._n_steps] for step in steps], dim=1)
+        inputs = self._forecaster.join(encoded, averages, rows)
+        before = self._hidden
+        hidden, self._state = self._architecture(inputs, self._state)
+        self._hidden = hidden[:, -1]
+        return self._listener.settle(before, hidden)
+
+    def _rows(self, conditions: Conditions, n: int, now: np.ndarray | None) -> Tensor:
+        """Return the rows of the condition, (n, 1, width)."""
+        if now is None:
+            condition = self._forecaster.config.condition
+            usual = condition.step_samples if isinstance(condition, TrackCondition) else 0
+            now = np.full(n, self._n_steps * usual)
+        return conditions.after(self._n_steps, now)[:, None]

@@ -1,0 +1,1 @@
+"""Published generators of audio, by one adapter each."""

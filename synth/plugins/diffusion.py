@@ -1,0 +1,212 @@
+"""Pipelines of diffusers that make audio, from a folder.
+
+AudioLDM (arXiv 2301.12503), AudioLDM 2 (2308.05734), MusicLDM (2308.01546), Stable Audio Open
+(2407.14358), Stable Audio 3, ACE-Step (2506.00045), Dance Diffusion; Audio Diffusion is in
+`synth.plugins.audio_diffusion`. Each makes a whole sound at a time.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from files.errors import CheckpointError, ParameterError
+from synth.hub_import import diffusers, quiet_transformers
+from synth.plugins.folder import check_folder, folder_hash, folder_licence, read_json
+from synth.plugins.plugin import Plugin
+
+INDEX = "model_index.json"
+AUDIO_DIFFUSION = "AudioDiffusionPipeline"
+ACE_STEPS = 50  # of the models that are not distilled; the pipeline's 8 are for those that are
+
+
+@dataclass(frozen=True)
+class PipelineKind:
+    """How to ask a class of pipelines for a sound.
+
+    Attributes
+    ----------
+    seconds : str
+        The argument that says how long it is.
+    sample_rate, channels : callable
+        Of a pipeline.
+    most_samples : callable
+        Of a pipeline; infinity if any length can be made.
+    least_samples : callable
+    takes_prompt : bool
+    options : callable
+        Other arguments of the call.
+    """
+
+    seconds: str
+    sample_rate: Callable[[Any], int]
+    channels: Callable[[Any], int]
+    most_samples: Callable[[Any], float] = field(default=lambda _: math.inf)
+    least_samples: Callable[[Any], int] = field(default=lambda _: 1)
+    takes_prompt: bool = True
+    options: Callable[[Any], dict[str, Any]] = field(default=lambda _: {})
+
+
+def _of_vae(pipeline: Any) -> int:
+    return pipeline.vae.config.sampling_rate
+
+
+def _channels_of_vae(pipeline: Any) -> int:
+    return pipeline.vae.config.audio_channels
+
+
+AUDIO_LDM = PipelineKind(
+    seconds="audio_length_in_s",
+    sample_rate=lambda pipeline: pipeline.vocoder.config.sampling_rate,
+    channels=lambda _: 1,
+    least_samples=lambda pipeline: (
+        math.prod(pipeline.vocoder.config.upsample_rates) * pipeline.vae_scale_factor + 1
+    ),
+)
+PIPELINES = {
+    "AudioLDMPipeline": AUDIO_LDM,
+    "AudioLDM2Pipeline": AUDIO_LDM,
+    "MusicLDMPipeline": AUDIO_LDM,
+    "StableAudioPipeline": PipelineKind(
+        seconds="audio_end_in_s",
+        sample_rate=_of_vae,
+        channels=_channels_of_vae,
+        most_samples=lambda pipeline: (
+            pipeline.transformer.config.sample_size * pipeline.vae.hop_length - 1
+        ),
+    ),
+    "StableAudio3Pipeline": PipelineKind(
+        seconds="duration",
+        sample_rate=_of_vae,
+        channels=_channels_of_vae,
+        most_samples=lambda pipeline: (
+            pipeline.duration_embedder.config.max_val * pipeline.vae.config.sampling_rate - 1
+        ),
+    ),
+    "AceStepPipeline": PipelineKind(
+        seconds="audio_duration",
+        sample_rate=_of_vae,
+        channels=_channels_of_vae,
+        options=lambda pipeline: {} if pipeline.is_turbo else {"num_inference_steps": ACE_STEPS},
+    ),
+    "DanceDiffusionPipeline": PipelineKind(
+        seconds="audio_length_in_s",
+        sample_rate=lambda pipeline: pipeline.unet.config.sample_rate,
+        channels=lambda pipeline: pipeline.unet.config.out_channels,
+        least_samples=lambda pipeline: 3 * 2 ** len(pipeline.unet.up_blocks) + 1,
+        takes_prompt=False,
+    ),
+}
+
+
+def open_diffusion(folder: Path, *, device: str = "cpu") -> Plugin:
+    """Return the pipeline of a folder as a plug-in.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no such folder, or damaged, or of a class that makes no sound here, or with code.
+    ParameterError
+        If diffusers is missing.
+    """
+    check_folder(folder, INDEX, word="diffusers")
+    index = read_json(folder / INDEX)
+    name = index.get("_class_name")
+    if name not in (*PIPELINES, AUDIO_DIFFUSION):
+        raise CheckpointError(
+            f"{folder} holds a pipeline of the class {name!r}, which makes no sound here; known"
+            f" are {', '.join(sorted((*PIPELINES, AUDIO_DIFFUSION)))}"
+        )
+    check_no_code(folder, index)
+    pipeline = _load(folder).to(device)
+    if name == AUDIO_DIFFUSION:
+        from synth.plugins.audio_diffusion import AudioDiffusion
+
+        return AudioDiffusion(folder, pipeline)
+    return Diffusion(folder, pipeline, PIPELINES[name])
+
+
+def check_no_code(folder: Path, index: dict[str, Any]) -> None:
+    """Refuse a pipeline whose parts come from Python files of its own."""
+    for part, source in index.items():
+        library = source[0] if isinstance(source, list) and source else None
+        if isinstance(library, str) and (folder / part / f"{library}.py").exists():
+            raise CheckpointError(
+                f"{folder}: its {part} needs the program {part}/{library}.py, which comes with it"
+                " and is never run; give a model without code"
+            )
+
+
+def _load(folder: Path) -> Any:
+    package = diffusers()
+    with quiet_diffusers(package):
+        try:
+            pipeline = package.DiffusionPipeline.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise CheckpointError(f"{folder}: cannot be loaded ({reason})") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@contextmanager
+def quiet_diffusers(package: Any) -> Iterator[None]:
+    """Keep diffusers from announcing what is deprecated, and from showing bars."""
+    logging = package.utils.logging
+    verbosity = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    with quiet_transformers(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()
+
+
+class Diffusion(Plugin):
+    """A pipeline that makes a whole sound at a time."""
+
+    def __init__(self, folder: Path, pipeline: Any, kind: PipelineKind) -> None:
+        self.name = f"{type(pipeline).__name__.removesuffix('Pipeline')} {folder.absolute().name}"
+        self.licence = folder_licence(folder)
+        self.hash = folder_hash(folder)
+        self.pipeline = pipeline
+        self.kind = kind
+        self.takes_prompt = kind.takes_prompt
+        self.sample_rate = int(kind.sample_rate(pipeline))
+        self.channels = int(kind.channels(pipeline))
+        self.most_seconds = kind.most_samples(pipeline) / self.sample_rate
+
+    def _generate(
+        self,
+        n_samples: int,
+        *,
+        lead: int,
+        random_seed: int,
+        prompt: str | None,
+        audio: np.ndarray | None,
+    ) -> np.ndarray:
+        # one sample more than is wanted, as pipelines round down
+        asked = max(n_samples + 1, self.kind.least_samples(self.pipeline)) / self.sample_rate
+        options = {**self.kind.options(self.pipeline), self.kind.seconds: asked}
+        if self.takes_prompt:
+            options["prompt"] = prompt or ""
+        with quiet_diffusers(diffusers()):
+            try:
+                made = self.pipeline(
+                    **options, generator=torch.Generator().manual_seed(random_seed)
+                ).audios[0]
+            except ValueError as error:
+                raise ParameterError(f"{self.name}: {error}") from error
+        made = torch.as_tensor(made).float().cpu().numpy()
+        return made.reshape(-1, made.shape[-1])[:, :n_samples]

@@ -1,0 +1,60 @@
+"""Sound from an export of RAVE (`.ts`) alone: its prior makes latents, its decoder makes audio."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import xxhash
+
+from synth.codecs.rave import Rave
+from synth.codecs.rave_prior import RavePrior
+from synth.plugins.plugin import Plugin
+
+HEARD_SECONDS = 10.0  # of a sound to go on from
+
+
+class RavePlugin(Plugin):
+    """An export of RAVE with its prior, inside it or in a file of its own.
+
+    Priors that listen, those of msprior, go on from a sound.
+    """
+
+    def __init__(self, path: Path, *, prior: Path | None, device: torch.device | str) -> None:
+        self._rave = Rave(path, device=device)
+        self._prior = RavePrior(self._rave.model, prior)
+        self.name = self._rave.name
+        self.licence = self._rave.licence
+        self.hash = self._rave.hash
+        if prior is not None:
+            self.name = f"{self.name} with prior {prior.name}"
+            hashes = self._rave.hash + self._prior.script.hash
+            self.hash = xxhash.xxh3_128_hexdigest(hashes.encode())
+        self.sample_rate = self._rave.sample_rate
+        self.channels = self._rave.channels
+        self.takes_audio = self._prior.listens
+
+    def _generate(
+        self,
+        n_samples: int,
+        *,
+        lead: int,
+        random_seed: int,
+        prompt: str | None,
+        audio: np.ndarray | None,
+    ) -> np.ndarray:
+        hop = self._rave.hop_length
+        if audio is None:
+            latents = self._prior.generate(-(-n_samples // hop))
+            return self._rave.model.decode(latents, n_samples)
+        audio = audio[:, -(round(HEARD_SECONDS * self.sample_rate) // hop * hop) :]
+        audio = np.pad(audio, ((0, 0), (-audio.shape[1] % hop, 0)))  # whole frames
+        heard = self._rave.own_latents(audio)
+        new = self._prior.generate(-(-(n_samples - lead) // hop), heard)
+        first = audio.shape[1] - lead
+        made = self._rave.model.decode(np.concatenate([heard, new]), first + n_samples)
+        return made[:, first:]
+
+
+def open_rave(path: Path, *, prior: Path | None = None, device: str) -> RavePlugin:
+    """Open an export with its prior; raise CheckpointError if that cannot be."""
+    return RavePlugin(path, prior=prior, device=device)

@@ -1,0 +1,182 @@
+"""Any architecture with any head goes with a condition of either kind."""
+
+import numpy as np
+import pytest
+import torch
+
+from files.errors import ParameterError
+from sequencer.averages import slow_averages
+from sequencer.condition import DROPPED_CONDITION
+from sequencer.conditions import conditions_for
+from sequencer.forecaster import Forecaster
+from sequencer.loss import batch_loss
+from sequencer.registry import ARCHITECTURES, HEADS
+from sequencer.rollout import rollout
+from sequencer.sampling import SamplingOptions
+from sequencer.scorer import ForecasterScorer
+from sequencer.windows import Batch, Windows
+from tests.sequencer.condition_toys import KINDS, conditioned, track
+from tests.sequencer.toys import SETTINGS, roll, song, toy
+
+ALL = [
+    (kind, architecture, head) for kind in KINDS for architecture in ARCHITECTURES for head in HEADS
+]
+STEPS = 11  # that are played
+UNITS = song(STEPS + 9, 5)
+
+
+def seed_of(model, steps=13):
+    return model.normalise(torch.from_numpy(song(steps, 3)[None, :, :4].copy()))
+
+
+def conditions_of(model, seed, **sampling):
+    """Those that a search has for a seed."""
+    with_track = track(model) if model.config.condition.kind == "track" else None
+    options = SamplingOptions(**sampling)
+    drawn = torch.Generator().manual_seed(options.random_seed)
+    return conditions_for(model, seed, track=with_track, generator=drawn, sampling=options)
+
+
+def rows_for(model, seed, n_played):
+    """The row of every step of a seed and of what is played after it."""
+    conditions = conditions_of(model, seed)
+    rows = [conditions.of_seed()]
+    for step in range(1, n_played + 1):
+        rows.append(conditions.after(step, np.array([step * SETTINGS.hop_length]))[:, None])
+    return torch.cat(rows, dim=1)
+
+
+def scorer_of(model):
+    return ForecasterScorer(
+        model, track=track(model) if model.config.condition.kind == "track" else None
+    )
+
+
+@pytest.mark.parametrize(("kind", "name", "head"), ALL)
+class TestConformance:
+    def test_what_is_known_counts_and_what_is_not_does_not(self, kind, name, head):
+        model = conditioned(kind, name, head)
+        scores = seed_of(model, 20)
+        averages = torch.zeros(1, 20, 12)
+        rows = rows_for(model, scores, 0)
+        assert rows.shape == (1, 20, model.condition.width)
+        without = model(scores, averages)
+        torch.testing.assert_close(model(scores, averages, 0, rows * torch.nan), without)
+        changed = rows.clone()
+        changed[:, 12:] += 1
+        before, after = model(scores, averages, 5, rows), model(scores, averages, 5, changed)
+        torch.testing.assert_close(before[:, :7], after[:, :7])
+        assert not torch.isclose(before[:, 7:], after[:, 7:]).all(dim=-1).any()
+        assert not torch.allclose(before, without[:, 5:])
+
+    def test_a_search_hears_it_as_training_does(self, kind, name, head):
+        model = conditioned(kind, name, head)
+        made = scorer_of(model)
+        made.begin(song(13, 3), UNITS)
+        seed = seed_of(model)
+        total = 0.0
+        for unit in range(STEPS - 1):
+            total += made.scores()[0, unit] + made.advance([0], [unit])[0]
+        total += made.scores()[0, STEPS - 1]
+        whole = torch.cat([seed, model.normalise(torch.from_numpy(UNITS[None, :STEPS, :4]))], 1)
+        rows = rows_for(model, seed, STEPS - 1)
+        averages = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=model.head.delay)
+        averages = torch.from_numpy(averages)
+        if head == "contrast":
+            expected = model(whole[:, :-1], averages, seed.shape[1] - 1, rows)[0, -1]
+            units = model.normalise(torch.from_numpy(UNITS[:, :4].copy()))
+            ended = torch.full((len(units), model.head.n_following, 4), torch.nan)
+            keys = model.head.key(torch.cat([units[:, None], ended], dim=1))
+            said = (model.head.scale() * model.head.query(expected)[0] @ keys.T).log_softmax(-1)
+            np.testing.assert_allclose(made.scores()[0], said.detach(), rtol=1e-4, atol=1e-3)
+            return
+        batch = Batch(whole, averages, torch.ones(1, STEPS), seed.shape[1] - 1, rows)
+        with torch.no_grad():
+            loss = float(batch_loss(model, batch)[0])
+        scale = 2.0 if head == "point" else 1.0
+        constant = STEPS * 2 * np.log(2 * np.pi) if head == "point" else 0.0
+        assert total == pytest.approx(-scale * loss - constant, rel=1e-4, abs=1e-3)
+
+    def test_save_and_load_give_the_same_output(self, kind, name, head, tmp_path):
+        model = conditioned(kind, name, head)
+        model.save(tmp_path / "m")
+        loaded = Forecaster.load(tmp_path / "m")
+        assert loaded.config.condition == model.config.condition
+        scores = []
+        for one in (model, loaded):
+            scorer = scorer_of(one)
+            scorer.begin(song(13, 3), UNITS)
+            scores.append(scorer.scores())
+        np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_rollout_hears_the_condition_as_training_does(kind, name):
+    model = conditioned(kind, name, "point")
+    with_track = track(model) if kind == "track" else None
+    forecast = rollout(model, [song(13, 3)], n_steps=STEPS, track=with_track)[0, 0]
+    seed = seed_of(model)
+    whole = torch.cat([seed, model.normalise(torch.from_numpy(forecast[None, :, :4]))], dim=1)
+    rows = rows_for(model, seed, STEPS - 1)
+    averages = torch.from_numpy(slow_averages(whole[:, :-1].numpy(), model.config.spans))
+    hidden = model(whole[:, :-1], averages, seed.shape[1] - 1, rows)
+    expected = model.head.projection(hidden).clamp(model.low, model.high)
+    torch.testing.assert_close(whole[:, -STEPS:], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_variations_have_coarse_levels_of_their_own_and_a_seed_gives_the_same_bytes():
+    model = conditioned("coarse")
+    a, b = (rollout(model, [song(13, 3)], n_steps=9, variations=2)[0] for _ in "ab")
+    assert a.tobytes() == b.tobytes()
+    assert a[0].tobytes() != a[1].tobytes()
+    both = conditions_of(model, seed_of(model).expand(2, -1, -1)).after(5, np.zeros(2))
+    assert not torch.equal(both[0], both[1])
+
+
+def test_a_track_is_followed_by_what_has_really_been_played():
+    model = conditioned("track")
+    scorer = scorer_of(model)
+    scorer.begin(song(13, 3), UNITS)
+    scorer.advance([0, 0], [4, 4], np.array([SETTINGS.hop_length, 30 * SETTINGS.hop_length]))
+    early, late = scorer.scores()
+    assert not np.allclose(early, late)
+    scorer.begin(song(13, 3), UNITS)
+    scorer.advance([0], [4])  # a usual step
+    np.testing.assert_allclose(scorer.scores()[0], early, rtol=1e-5)
+
+
+def test_some_excerpts_are_trained_on_without():
+    model = conditioned("track")
+    model.condition.training = True  # nothing else drops
+    rows = torch.ones(300, 3, model.condition.width)
+    torch.manual_seed(0)
+    joined = model.condition(rows)
+    model.eval()
+    without = torch.isclose(joined, model.condition(rows * torch.nan)).all(dim=2).all(dim=1)
+    kept = torch.isclose(joined, model.condition(rows)).all(dim=2).all(dim=1)
+    assert (without | kept).all()
+    assert abs(without.float().mean() - DROPPED_CONDITION) < 0.08
+
+
+def test_windows_have_the_rows_of_their_steps():
+    steps = [torch.arange(n).float()[:, None].repeat(1, 2) for n in (31, 50)]
+    windows = Windows(steps, window=8, batch_size=3, context=4, conditions=[-x for x in steps])
+    for batch in windows.epoch(np.random.default_rng(0)):
+        assert torch.equal(batch.conditions, -batch.sequence[:, :-1])
+
+
+@pytest.mark.parametrize("model", [toy(), conditioned("coarse")], ids=["plain", "coarse"])
+def test_a_model_that_was_not_trained_with_a_track_refuses_one(model):
+    message = "not trained to go with another track; train one with.* --with NAME, or leave --with"
+    other = track(conditioned("track"))
+    with pytest.raises(ParameterError, match=message):
+        rollout(model, [song(13, 3)], n_steps=3, track=other)
+    with pytest.raises(ParameterError, match=message):
+        ForecasterScorer(model, track=other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_a_condition_works_without(kind):
+    model = conditioned(kind)
+    assert np.isfinite(roll(model, song(13, 3), 5)).all()
