@@ -90,7 +90,8 @@ class TokenStream(Stream):
             self._memory.write(level, step, drawn)
             if level == head.levels - 1:
                 restored = head.quantiser.restore(self._memory.codes(step))
-                complete = self._sampler.clamp(restored)
+                of_codec = head.quantiser.of_codec  # whose decoder knows all of its codes
+                complete = restored if of_codec else self._sampler.clamp(restored)
         self._place += 1
         return self._memory.inputs(self._place - 1), complete
 

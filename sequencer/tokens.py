@@ -30,7 +30,7 @@ from sequencer.sizes import Sizes
 from sequencer.token_stream import TokenListener, TokenStream
 
 # Of a new head; older checkpoints have those of `TokensSizes`.
-LEVELS = 6
+LEVELS = 8
 PATTERN = "parallel"
 DEPTH = 256
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
@@ -233,6 +233,16 @@ class TokensHead(Head):
                 entropy = F.cross_entropy(said.transpose(1, 2), targets, reduction="none")
                 total = total + (entropy * mask[:, steps - n_seed]).sum()
         return total
+
+    def learnt(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Leave out steps whose codes are all those of the step before, unless all are.
+
+        That is silence, mostly after the end of a piece. A forecaster that has learnt it knows that
+        silence never ends, and once a rollout has come to it, it stays there.
+        """
+        codes = self.quantiser.quantise(sequence[:, -mask.shape[1] - 1 :])
+        moving = (codes[:, 1:] != codes[:, :-1]).any(-1)
+        return mask * moving if (mask * moving).any() else mask
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         return TokenStream(self, self.quantiser.quantise(seed), sampler)

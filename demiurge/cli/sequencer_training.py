@@ -32,7 +32,7 @@ from demiurge.cli.options.training import (
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from sequencer.names import ARCHITECTURES, HEADS, MASKED
+from sequencer.names import ARCHITECTURES, HEADS, MASKED, PATTERNS
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -47,6 +47,7 @@ def make_training_options(
     *,
     architecture: str,
     head: str | None,
+    pattern: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -69,7 +70,11 @@ def make_training_options(
         "device": device,
     }
     if architecture != MASKED:
-        return ForecasterOptions(architecture=architecture, head=head or DEFAULT_HEAD, **given)
+        return ForecasterOptions(
+            architecture=architecture, head=head or DEFAULT_HEAD, pattern=pattern, **given
+        )
+    if pattern:
+        raise ParameterError(f"--pattern {pattern} does not go with --architecture {MASKED}")
     if head not in (None, "tokens"):
         raise ParameterError(
             f"--head {head} does not go with --architecture {MASKED}, which fills in tokens; leave"
@@ -92,6 +97,12 @@ training_options = option_group(
         type=click.Choice(HEADS),
         help="What is learnt: contrast chooses among units, for render; the others forecast steps."
         f" [default: {DEFAULT_HEAD}; with masked tokens]",
+    ),
+    model_option(
+        "--pattern",
+        type=click.Choice(PATTERNS),
+        help="With --head tokens: the order in which the levels of steps are forecast."
+        " [default: parallel]",
     ),
     training_option(
         "--epochs",
@@ -179,12 +190,16 @@ def train_on(
     **how: Any,
 ) -> ForecasterSummary:
     """Train what the options are of on the sequences of a database."""
+    from demiurge.decode_forecast import codec_of_frames
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
 
     sequences = list(database.sequences())
     how |= {"settings": database.settings, "normaliser": database.normaliser}
     if isinstance(options, ForecasterOptions):
+        codec = codec_of_frames(database.settings) if options.head == "tokens" else None
+        if codec and codec.n_codebooks:
+            how["levels"] = codec.levels()
         return train_forecaster(sequences, model_dir, options=options, **how)
     return train_masked(sequences, model_dir, options=options, **how)
 
