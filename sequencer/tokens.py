@@ -184,9 +184,15 @@ class TokensHead(Head):
         predicted : Tensor, shape (..., n), optional
             The step's latents by linear prediction, if the head `predicts`.
         """
-        state = hidden
+        return self._logits(level, self._prepare(hidden), codes, predicted)
+
+    def _prepare(self, hidden: Tensor) -> Tensor:
+        """Return what all levels are forecast from."""
+        return self.state(hidden) if self.depth else hidden
+
+    def _logits(self, level: int, state: Tensor, codes: Tensor, predicted: Tensor | None) -> Tensor:
+        """As `logits`, from what `_prepare` returns."""
         if self.depth:
-            state = self.state(hidden)
             for lower in range(level):
                 state = state + self.below[lower](codes[..., lower])
             state = F.gelu(state)
@@ -222,13 +228,14 @@ class TokensHead(Head):
         answers = self.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
         codes = self.quantiser.quantise(sequence)
         predicted = self.predict(codes) if self.predicts else None
+        state = self._prepare(hidden)
         total = hidden.new_zeros(())
         for level in range(self.levels):
             places = np.flatnonzero(answers[:, level] >= n_seed)
             if len(places):
                 steps = torch.from_numpy(answers[places, level])
                 before = None if predicted is None else predicted[:, steps - 1]
-                said = self.logits(level, hidden[:, places], codes[:, steps], before)
+                said = self._logits(level, state[:, places], codes[:, steps], before)
                 targets = codes[:, steps, level]
                 entropy = F.cross_entropy(said.transpose(1, 2), targets, reduction="none")
                 total = total + (entropy * mask[:, steps - n_seed]).sum()

@@ -257,9 +257,7 @@ class ForecasterTraining(Trainable):
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
         if self.augmentation:
             batch = self.augmentation(batch)
-        loss, n_targets = batch_loss(
-            self.model, batch, self.options.precision, learnt_only=True
-        )
+        loss, n_targets = batch_loss(self.model, batch, self.options.precision, learnt_only=True)
         total, n_targets = self.distributed.sum(loss.detach(), n_targets)
         self.optimiser.zero_grad()
         (loss / n_targets).backward()
