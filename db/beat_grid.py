@@ -83,7 +83,8 @@ class BeatGrid:
     def after(self, sample: float, n: int, *, count: int) -> np.ndarray:
         """Return the next n-ths of a beat from a sample on, as if the signal went on.
 
-        They are extrapolated by the tempo of the last beats that are steady.
+        From the signal's end on they are extrapolated by the tempo of the last beats that are
+        steady; within the signal, from the end of the part with a pulse on that it lies in.
 
         Parameters
         ----------
@@ -98,16 +99,33 @@ class BeatGrid:
         -------
         ndarray, float64, shape (count,), in samples; empty if there is no pulse
         """
-        with_pulse = np.flatnonzero(self.pulse > 0)
-        if not len(with_pulse):
+        first, last = self._part_with_pulse(sample)
+        beats = self.beats[first : last + 1]
+        if not len(beats):
             return np.empty(0)
-        last = int(with_pulse[-1]) + 1
-        gaps = np.flatnonzero(self.pulse[:last] == 0)
-        first = int(gaps[-1]) + 1 if len(gaps) else 0
-        origin, step = _last_tempo(self.beats[first : last + 1], STEADY_S * self.sample_rate)
+        origin, step = _last_tempo(beats, STEADY_S * self.sample_rate)
         step /= n
+        known = np.empty(0)
+        if sample < self.n_samples:
+            places = np.arange((len(beats) - 1) * n) / n
+            known = np.interp(places, np.arange(len(beats)), beats)
+            known = known[known >= sample - 1e-6 * step][:count]
+            sample = max(sample, float(beats[-1]))
         next_tatum = np.ceil((sample - origin) / step - 1e-6)
-        return origin + step * (next_tatum + np.arange(count))
+        return np.append(known, origin + step * (next_tatum + np.arange(count - len(known))))
+
+    def _part_with_pulse(self, sample: float) -> tuple[int, int]:
+        """Return the first and the last beat of the part with a pulse at a sample.
+
+        If there is none, it is the one before, and otherwise the first; (0, -1) without any.
+        """
+        has_pulse = self.pulse > 0
+        starts = np.flatnonzero(has_pulse & ~np.append(False, has_pulse[:-1]))
+        ends = np.flatnonzero(has_pulse & ~np.append(has_pulse[1:], False)) + 1
+        if not len(starts):
+            return 0, -1
+        part = max(int(np.searchsorted(self.beats[starts], sample, side="right")) - 1, 0)
+        return int(starts[part]), int(ends[part])
 
     def columns(self, starts: np.ndarray) -> np.ndarray:
         """Return `beat_cos`, `beat_sin`, `tempo` and `pulse` at samples, float64, (n, 4).

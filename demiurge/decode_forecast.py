@@ -47,6 +47,7 @@ def forecast_and_decode(
     seconds: float | None = None,
     variations: int = 1,
     sampling: SamplingOptions = AS_LEARNED,
+    accompanied: Path | None = None,
 ) -> DecodedForecasts:
     """Forecast how seeds go on, and decode that: exactly `seconds`, or `steps` frames.
 
@@ -63,7 +64,13 @@ def forecast_and_decode(
         settings = DescriptorSettings.from_dict(document.descriptors)
     codec = decoder_of(settings, model)
     forecasts, _ = forecast(
-        list(seeds), model, steps=steps, seconds=seconds, variations=variations, sampling=sampling
+        list(seeds),
+        model,
+        steps=steps,
+        seconds=seconds,
+        variations=variations,
+        sampling=sampling,
+        accompanied=accompanied,
     )
     audio = []
     for seed, of_seed in zip(seeds, forecasts, strict=True):

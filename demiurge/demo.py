@@ -31,7 +31,8 @@ from query.options import CONTINUATION_PATH
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
-from synth.generate import GenerateOptions, GenerateSummary, generate
+from synth.fill_folder import GenerateSummary
+from synth.generate import GenerateOptions, generate
 from synth.generated_manifest import clear_folder
 from synth.generator import load_generator
 from synth.vocoder import Vocoder

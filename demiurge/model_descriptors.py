@@ -89,15 +89,16 @@ def codec_of(model: ModelDescriptor) -> Codec:
     folder = model_path(model.path, "codec")
     if not folder.exists():
         raise DatabaseError(
-            f"{model.path}: the {model.kind} {model.name} (hash {model.hash}), whose latents are"
-            " descriptors here, is not there any more; put it back, or tell a database its new"
-            f" place with: demiurge db build AUDIO_DIR DB --descriptors …,{model.kind}:PATH"
+            f"{model.path}: {model.name} (hash {model.hash}), whose latents are"
+            " descriptors here, is not there any more; put it back (a link is enough), or tell the"
+            " database its new place with: demiurge db build AUDIO_DIR DB --descriptors"
+            f" …,{model.kind}:PATH"
         )
     codec = _open_codec(folder)
     if codec.hash != model.hash:
         raise DatabaseError(
-            f"{model.path}: the {model.kind} has the hash {codec.hash}, but descriptors were"
-            f" measured with {model.hash}; put that one back, or build another database"
+            f"{model.path}: the codec has the hash {codec.hash}, but descriptors were measured with"
+            f" {model.hash}; put that one back, or build another database"
         )
     return codec
 
@@ -115,7 +116,10 @@ def _opened(path: str, stamp: tuple[tuple[int, int], ...]) -> Codec:
     """Open a codec, once for the sizes and dates of its files."""
     from synth.open_codec import open_codec
 
-    return open_codec(path)
+    codec = open_codec(path)
+    if not codec.n_latents:
+        raise ParameterError(f"{path}: {codec.name} has codes but no latents; use another codec")
+    return codec
 
 
 def _is_shipped(path: str) -> bool:

@@ -16,6 +16,7 @@ from demiurge.plans.stretching import check_can_stretch
 from demiurge.renderer import OnResult, Renderer
 from demiurge.results import RenderResult
 from demiurge.sequences import describe
+from demiurge.tracks import check_lasts, read_track
 from demiurge.voices import describe_target
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
@@ -34,6 +35,7 @@ def render_continuation(
     seconds: float,
     sampling: SamplingOptions = AS_LEARNED,
     search: SearchSettings,
+    accompanied: str | Path | None = None,
     include_seed: bool = False,
     transpose: int = 0,
     render_options: RenderOptions = DEFAULT_RENDER,
@@ -44,14 +46,16 @@ def render_continuation(
 ) -> list[RenderResult]:
     """Continue the seed with units of the database for `seconds`, and render that to `out`.
 
-    The forecaster hears what is chosen (`query.closed_loop`). Several variations are named by
+    The forecaster hears what is chosen (`query.closed_loop`), and goes with the track
+    `accompanied`, a file that begins with the seed, if it is given. Several variations are named by
     `variation_paths`. Plans name the seed by `seed_name`, by default its path. With `include_seed`,
     the seed itself may be played, too; `transpose` is as for `continue_seed`.
 
     Raises
     ------
     ParameterError
-        If a forecast is to be included; and as `demiurge.continuation.continue_seed`.
+        If a forecast is to be included, or the model cannot go with the track; and as
+        `demiurge.continuation.continue_seed`.
     PlanError, AudioError
         As `playback.render.render`.
     """
@@ -64,6 +68,13 @@ def render_continuation(
         forecaster.config.settings, mine=f"the database {opened.path}", theirs=f"the model {model}"
     )
     heard = describe(seed, opened.settings)
+    track = None
+    if accompanied is not None:
+        described = read_track(accompanied, forecaster)
+        n_samples = int(heard.step_samples.sum())
+        check_lasts(accompanied, described, n_samples, opened.sample_rate)
+        track = described.track
+        heard = replace(heard, grid=described.pulse_or(heard.grid))
     seed_source = None
     if include_seed:
         _check_is_audio(seed)
@@ -71,7 +82,7 @@ def render_continuation(
     continuations = continue_seed(
         heard,
         opened,
-        ForecasterScorer(forecaster, sampling),
+        ForecasterScorer(forecaster, sampling, track=track),
         seconds=seconds,
         sampling=sampling,
         search=search,
@@ -85,6 +96,7 @@ def render_continuation(
         seed=seed_name or str(seed),
         model=str(model),
         sampling=sampling,
+        accompanied=None if accompanied is None else str(accompanied),
         include_seed=include_seed or None,
         transpose=transpose or None,
         decode=render_options.decoded_by,

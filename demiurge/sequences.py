@@ -14,6 +14,7 @@ from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
 from demiurge.model_descriptors import open_model
+from demiurge.tracks import check_lasts, read_track
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from sequencer.sampling import AS_LEARNED, SamplingOptions
@@ -74,10 +75,13 @@ def forecast(
     seconds: float | None = None,
     variations: int = 1,
     sampling: SamplingOptions = AS_LEARNED,
+    accompanied: str | Path | None = None,
     database: Database | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
     """Forecast how seeds go on, for exactly `steps` or at least `seconds`.
+
+    They go with the track `accompanied`, a file that begins with each of them, if it is given.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def forecast(
     Raises
     ------
     CheckpointError, AudioError, ParameterError
-        If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
+        If the model, a seed or the track cannot be used, or not exactly one of steps and seconds is
+        given.
     DatabaseError
         If model and database, or a seed that is a forecast, have other descriptor settings.
     """
@@ -106,6 +111,13 @@ def forecast(
         settings = database.settings  # which are equal, and know where their models are
     n_steps = _count_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
+    track = None
+    if accompanied is not None:
+        described = read_track(accompanied, forecaster)
+        for sequence in sequences:
+            n_samples = int(sequence.step_samples.sum())
+            check_lasts(accompanied, described, n_samples, settings.sample_rate)
+        track = described.track
     with torch_threads(1):
         forecasts = rollout(
             forecaster,
@@ -113,6 +125,7 @@ def forecast(
             n_steps=n_steps,
             variations=variations,
             sampling=sampling,
+            track=track,
             progress=progress,
         )
     return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings

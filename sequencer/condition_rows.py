@@ -15,6 +15,7 @@ from sequencer.condition import CoarseCondition, GroupSteps, TrackCondition
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.split import NamedSequences, Split
 from sequencer.track import Track
+from sequencer.tracks import Tracks
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,6 @@ class Coarse:
 
     steps: GroupSteps
     forecaster: Forecaster
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """The tracks that sources go with.
-
-    Attributes
-    ----------
-    pattern : str
-        How they are called.
-    frames : dict of str to ndarray, raw (n_frames, n_frame_descriptors)
-        By the name of the source that goes with them. Sources may be missing.
-    """
-
-    pattern: str
-    frames: dict[str, np.ndarray]
 
 
 def config_of(

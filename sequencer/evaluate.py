@@ -17,6 +17,8 @@ from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
+from sequencer.coarse_likelihood import loss_with_coarse
+from sequencer.condition import CoarseCondition
 from sequencer.evaluation_data import (
     DEFAULTS,
     EvaluationData,
@@ -25,8 +27,8 @@ from sequencer.evaluation_data import (
 )
 from sequencer.forecaster import Forecaster
 from sequencer.loss import validation_loss
-from sequencer.rollout import check_forecasts
-from sequencer.sample_steps import sample_steps
+from sequencer.registry import HEADS
+from sequencer.rollout import check_forecasts, sample_forecast
 from sequencer.split import NamedSequences
 from sequencer.statistics import (
     autocorrelation,
@@ -39,6 +41,7 @@ from sequencer.windows import windows_for
 
 LOSS_WINDOW = 256  # steps
 LOSS_BATCH_SIZE = 16
+COARSE_SAMPLES = 8  # of each group, for the loss of a model with a coarse level
 
 
 @dataclass
@@ -196,13 +199,17 @@ def _continue_with(model: Forecaster) -> Continue:
     def go_on(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 31)))
         scores = torch.from_numpy(np.ascontiguousarray(seeds))
-        return sample_steps(model, scores, n_steps, generator=generator).cpu().numpy()
+        return sample_forecast(model, scores, n_steps, generator=generator).cpu().numpy()
 
     return go_on
 
 
 def _loss(model: Forecaster, validation: list[np.ndarray]) -> float:
+    """Return the mean loss per step; a condition is not known, and a coarse level is sampled."""
     sequences = [torch.from_numpy(rows) for rows in validation]
+    condition = model.config.condition
+    if isinstance(condition, CoarseCondition) and HEADS[model.config.head].is_likelihood:
+        return loss_with_coarse(model, sequences, steps=condition.steps, n_samples=COARSE_SAMPLES)
     windows = windows_for(model, sequences, window=LOSS_WINDOW, batch_size=LOSS_BATCH_SIZE)
     return validation_loss(model, windows)
 

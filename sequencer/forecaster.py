@@ -132,7 +132,8 @@ class Forecaster(ScaledModel):
             averages = averages * kept
         n_seed = n_context + 1
         averages = self.head.spread(averages, n_seed)
-        rows = None if rows is None else self.head.spread(rows, n_seed)
+        if rows is not None:
+            rows = self.head.spread(rows, n_seed)
         inputs = self.join(self.head.encode(scores, n_seed), averages, rows)
         first = self.head.n_primed(n_context)
         state = self.architecture.prime(inputs[:, :first])

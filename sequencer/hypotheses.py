@@ -35,6 +35,7 @@ class HypothesisGroup:
         self._architecture = forecaster.architecture
         self._conditions = conditions
         self._n_steps = 0  # since the end of the seed
+        self._ends: deque[np.ndarray] = deque(maxlen=head.delay + 1)  # of the latest, (batch,) each
         self._units = units
         loss = forecaster.config.training.get("validation_loss")
         self._listener = head.listen(seed, units, following, temperature=temperature, loss=loss)
@@ -48,8 +49,6 @@ class HypothesisGroup:
         self._averages = LaggingAverages(seed, spans, delay=head.delay)
         self._step_at = head.step_at
         self._place = 0  # of the next input after the seed
-        # Rows of the condition of the latest steps, each (batch, 1, width).
-        self._recent: deque[Tensor] = deque(maxlen=head.delay + 1)
 
     def scores(self) -> Tensor:
         """Return the log-likelihood of each unit as the next step, (batch, M)."""
@@ -60,9 +59,10 @@ class HypothesisGroup:
         selected = copy(self)
         selected._listener = self._listener.select(rows)
         selected._averages = self._averages.select(rows)
-        selected._recent = deque((row[rows] for row in self._recent), self._recent.maxlen)
         selected._state = self._architecture.select(self._state, rows)
         selected._hidden = self._hidden[rows]
+        kept = rows.cpu().numpy()
+        selected._ends = deque((end[kept] for end in self._ends), maxlen=self._ends.maxlen)
         return selected
 
     def hear(self, units: Tensor, now: np.ndarray | None) -> Tensor:
@@ -71,26 +71,30 @@ class HypothesisGroup:
         `now`, (batch,), says how many samples have been played then.
         """
         encoded = self._listener.hear(units)
-        self._n_steps += 1
         self._averages.add(self._units[units])
+        self._n_steps += 1
+        self._ends.append(self._usual_end(len(units)) if now is None else now)
         places = range(self._place, self._place + encoded.shape[1])
-        self._place = places.stop
         steps = [self._step_at(place) for place in places]
         averages = torch.stack([self._averages.at(step) for step in steps], dim=1)
-        rows = None
-        if self._conditions:
-            self._recent.append(self._rows(self._conditions, len(units), now))
-            rows = torch.cat([self._recent[step - self._n_steps] for step in steps], dim=1)
-        inputs = self._forecaster.join(encoded, averages, rows)
+        inputs = self._forecaster.join(encoded, averages, self._rows(steps))
         before = self._hidden
         hidden, self._state = self._architecture(inputs, self._state)
+        self._place = places.stop
         self._hidden = hidden[:, -1]
         return self._listener.settle(before, hidden)
 
-    def _rows(self, conditions: Conditions, n: int, now: np.ndarray | None) -> Tensor:
-        """Return the rows of the condition, (n, 1, width)."""
-        if now is None:
-            condition = self._forecaster.config.condition
-            usual = condition.step_samples if isinstance(condition, TrackCondition) else 0
-            now = np.full(n, self._n_steps * usual)
-        return conditions.after(self._n_steps, now)[:, None]
+    def _usual_end(self, n: int) -> np.ndarray:
+        """Return when the latest step ends, (n,), if it and those before are as long as usual."""
+        condition = self._forecaster.config.condition
+        usual = condition.step_samples if isinstance(condition, TrackCondition) else 0
+        return np.full(n, self._n_steps * usual)
+
+    def _rows(self, steps: list[int]) -> Tensor | None:
+        """Return the rows of the condition that go with steps, if there is one."""
+        if self._conditions is None:
+            return None
+        rows = [
+            self._conditions.after(step + 1, self._ends[step - self._n_steps]) for step in steps
+        ]
+        return torch.stack(rows, dim=1)

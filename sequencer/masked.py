@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from db.descriptors.derived import static_columns
@@ -108,7 +109,9 @@ class MaskedModel(ScaledModel):
         x = self.embed(self.head.embed(codes))
         for block in self.blocks:
             x = block(x, real)
-        return self.head.all_logits(self.norm(x))
+        hidden = self.norm(x)
+        logits = [self.head.logits(level, hidden, codes) for level in range(self.levels)]
+        return torch.stack(logits, dim=-2)
 
     def save(self, folder: str | Path) -> None:
         config = self.config

@@ -20,3 +20,5 @@ PROMPT_FORMS = {
     "random": "random:X",
     "codebooks": "codebooks:N",
 }
+
+COARSE = "coarse"  # folder in that of a model: the training of its coarse level

@@ -23,7 +23,7 @@ from sequencer.evaluation_data import (
     collect_data,
 )
 from sequencer.forecaster import Forecaster
-from sequencer.sample_steps import sample_steps
+from sequencer.rollout import sample_forecast
 from sequencer.split import NamedSequences
 
 FAN_STEPS = 128
@@ -131,4 +131,4 @@ def _sample(model: Forecaster, seeds: np.ndarray, n_steps: int, random_seed: int
     """Return a forecast after each seed, shape (seeds, n_steps, n)."""
     generator = torch.Generator().manual_seed(random_seed)
     scores = torch.from_numpy(seeds).to(model.mean.device)
-    return sample_steps(model, scores, n_steps, generator=generator).cpu().numpy()
+    return sample_forecast(model, scores, n_steps, generator=generator).cpu().numpy()

@@ -104,6 +104,12 @@ def parse_prompts(texts: Iterable[str]) -> list[Prompt]:
     return prompts
 
 
+def kept_steps(text: str, numbers: Iterable[int]) -> Prompt:
+    """Return a prompt that keeps steps by number; `text` names it in messages."""
+    wanted = list(numbers)
+    return Prompt(text, keeps=lambda times, rng: np.isin(times.numbers, wanted))
+
+
 def keep_mask(
     prompts: Iterable[Prompt], times: StepTimes, n_levels: int, rng: np.random.Generator
 ) -> np.ndarray:

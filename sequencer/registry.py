@@ -49,6 +49,11 @@ class HeadEntry:
     loss_unit: str
     augment: bool = False
 
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether the loss is the negative log-likelihood of a step."""
+        return self.network.forecasts and self.loss_unit == "nats per step"
+
 
 ARCHITECTURES = {
     "lstm": ArchitectureEntry(LSTM, LSTMSizes()),

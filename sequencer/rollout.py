@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from db.descriptors.derived import complete, static_columns
 from files.errors import ParameterError
@@ -67,17 +68,13 @@ def rollout(
         columns = static_columns(settings)
         static = np.stack([np.asarray(seeds[i][:, columns], np.float32) for i in group])
         batch = torch.from_numpy(static).repeat_interleave(variations, dim=0)
-        heard = forecaster.normalise(batch.to(forecaster.mean.device))
-        conditions = conditions_for(
-            forecaster, heard, track=track, generator=generator, sampling=sampling
-        )
-        scores = sample_steps(
+        scores = sample_forecast(
             forecaster,
-            heard,
+            forecaster.normalise(batch.to(forecaster.mean.device)),
             n_steps,
             generator=generator,
             sampling=sampling,
-            conditions=conditions,
+            track=track,
             progress=report,
         )
         sampled = forecaster.denormalise(scores).cpu().numpy()
@@ -86,6 +83,34 @@ def rollout(
             whole = complete(np.concatenate([past, forecast]), settings)
             result[group[row // variations], row % variations] = whole[len(past) :]
     return result
+
+
+def sample_forecast(
+    forecaster: Forecaster,
+    seed: Tensor,
+    n_steps: int,
+    *,
+    generator: torch.Generator,
+    sampling: SamplingOptions = AS_LEARNED,
+    track: Track | None = None,
+    progress: Progress = no_progress,
+) -> Tensor:
+    """Sample z-scored steps after z-scored seeds (batch, steps, n), with the condition they have.
+
+    A coarse level is sampled on the way. Returns and raises as `sample_steps` and `rollout`.
+    """
+    conditions = conditions_for(
+        forecaster, seed, track=track, generator=generator, sampling=sampling
+    )
+    return sample_steps(
+        forecaster,
+        seed,
+        n_steps,
+        generator=generator,
+        sampling=sampling,
+        conditions=conditions,
+        progress=progress,
+    )
 
 
 def _group_by_length(seeds: list[np.ndarray]) -> list[list[int]]:

@@ -1,6 +1,5 @@
 """Sample z-scored steps after z-scored seeds, one after the other."""
 
-from collections import deque
 from collections.abc import Iterator
 from itertools import count, islice
 
@@ -68,19 +67,18 @@ def steps_after(
     sampler = Sampler(sampling, generator, low=forecaster.low, high=forecaster.high)
     # prime the state on all of the seed but its last step
     spans = forecaster.config.spans
-    averages_of_seed = slow_averages(seed.cpu().numpy(), spans, delay=head.delay)
-    averages = torch.from_numpy(averages_of_seed).to(seed.device)
-    averages = head.spread(averages, seed.shape[1])
-    rows = head.spread(conditions.of_seed(), seed.shape[1]) if conditions else None
+    n_seed = seed.shape[1]
+    averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
+    averages = head.spread(averages.to(seed.device), n_seed)
+    rows = head.spread(conditions.of_seed(), n_seed) if conditions else None
     inputs = forecaster.join(head.encode(seed), averages, rows)
     state = architecture.prime(inputs[:, :-1])
     next_input = inputs[:, -1:]
     lagging = LaggingAverages(seed, spans, delay=head.delay)
     stream = head.start(seed, sampler)
     clock = _Clock(forecaster, seed[:, -1])
-    recent: deque[Tensor] = deque(maxlen=head.delay + 1)  # rows of the latest steps
     for place in count():
-        # advance the state by one place
+        # advance the state by one step
         hidden, state = architecture(next_input, state)
         # sample what follows
         encoded, step = stream.step(hidden[:, -1])
@@ -90,13 +88,10 @@ def steps_after(
                 clock.add(step)
             yield step
         # feed it back, beside the averages and the condition
-        now = head.step_at(place)
+        latest = head.step_at(place)
         if conditions:
-            while clock.n_steps <= now:
-                clock.n_steps += 1
-                recent.append(conditions.after(clock.n_steps, clock.n_samples))
-            rows = recent[now - clock.n_steps][:, None]
-        next_input = forecaster.join(encoded[:, None], lagging.at(now)[:, None], rows)
+            rows = conditions.after(latest + 1, clock.n_samples(latest + 1))[:, None]
+        next_input = forecaster.join(encoded[:, None], lagging.at(latest)[:, None], rows)
 
 
 class _Clock:
@@ -106,16 +101,14 @@ class _Clock:
         """Take the last step of the seeds, (batch, n_static)."""
         self._forecaster = forecaster
         self._lasting = forecaster.step_samples(last)
-        self._complete = np.zeros(len(last), np.int64)
-        self._n_complete = 0
-        self.n_steps = 0
+        self._ends = [np.zeros(len(last), np.int64)]  # of the complete steps, the first at 0
 
     def add(self, step: Tensor) -> None:
         """Add a complete step (batch, n_static)."""
         self._lasting = self._forecaster.step_samples(step)
-        self._complete = self._complete + self._lasting
-        self._n_complete += 1
+        self._ends.append(self._ends[-1] + self._lasting)
 
-    @property
-    def n_samples(self) -> np.ndarray:
-        return self._complete + (self.n_steps - self._n_complete) * self._lasting
+    def n_samples(self, n_steps: int) -> np.ndarray:
+        """Return how long the first `n_steps` steps last, (batch,)."""
+        n_complete = min(n_steps, len(self._ends) - 1)
+        return self._ends[n_complete] + (n_steps - n_complete) * self._lasting

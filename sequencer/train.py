@@ -18,7 +18,6 @@ from sequencer.condition import GroupSteps
 from sequencer.condition_rows import (
     Coarse,
     ConditionRows,
-    Tracks,
     coarse_split,
     config_of,
     identity_of,
@@ -26,11 +25,14 @@ from sequencer.condition_rows import (
 from sequencer.forecaster import KIND, Forecaster
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.loss import batch_loss, validation_loss
+from sequencer.names import COARSE
 from sequencer.new_forecaster import check_settings, fit_window, new_forecaster, scores_of
 from sequencer.patterns import make_pattern
 from sequencer.quantiser import Level
 from sequencer.registry import HEADS, check_known
 from sequencer.split import NamedSequences, Split, count_steps, split_sequences
+from sequencer.tracks import Tracks
+from sequencer.warm_up import warm_up
 from sequencer.windows import Batch, windows_for
 from training.checkpoint import holds_model
 from training.distributed import Distributed
@@ -40,9 +42,7 @@ from training.trainable import Trainable
 from training.training_position import TrainingPosition, TrainingSummary
 
 GRADIENT_CLIP = 1.0
-COARSE = "coarse"  # folder in that of a model: the training of its coarse level
 COARSE_SHARE = 0.25  # of the minutes of a training
-WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 
 
 @dataclass(frozen=True)
@@ -294,9 +294,3 @@ class ForecasterTraining(Trainable):
             validation_steps=count_steps(self.split.validation),
             coarse_loss=self.coarse_loss,
         )
-
-
-def warm_up(n_steps: int) -> float:
-    """Return the share of the learning rate in a training step, counted from 1."""
-    risen = min((n_steps - 1) / WARM_UP_STEPS, 1.0)
-    return (1 + (WARM_UP_STEPS - 1) * risen) / WARM_UP_STEPS

@@ -22,7 +22,8 @@ from sequencer.new_forecaster import check_settings, fit_window, scores_of
 from sequencer.split import NamedSequences, count_steps, split_sequences
 from sequencer.token_windows import TokenBatch, TokenWindows
 from sequencer.tokens import TokensHead
-from sequencer.train import GRADIENT_CLIP, ForecasterSummary, warm_up
+from sequencer.train import GRADIENT_CLIP, ForecasterSummary
+from sequencer.warm_up import warm_up
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
@@ -157,11 +158,11 @@ def _new_model(
 ) -> MaskedModel:
     """Make a model with random weights, its statistics and codebooks fitted to `train`."""
     everything = torch.cat(train)
-    sizes = TokensHead.sizes_for(len(everything))
     config = MaskedConfig(
         settings,
         sizes=asdict(MaskedSizes()),
-        head_sizes={name: sizes[name] for name in ("levels", "bits")},
+        # tokens of a step are filled in any order, so that none is told those below it
+        head_sizes={**TokensHead.sizes_for(len(everything)), "depth": 0},
     )
     torch.manual_seed(random_seed)
     model = MaskedModel(config)

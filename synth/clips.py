@@ -102,7 +102,7 @@ def make_clip(
     if plan.join is not None:
         start = plan.join.start - plan.join.first
         new = audio[start : start + plan.n_samples]
-    gain_db, factor = _gain(new)
+    gain_db, factor = safe_gain(new)
     fault = audio_fault(new * factor, settings) if is_checked else None
     if plan.join is None:
         return GeneratedClip(new * factor, gain_db, fault)
@@ -134,7 +134,7 @@ def vocode_loop(vocoder: Vocoder, mel: np.ndarray) -> np.ndarray:
     return vocoder.synthesise(around)[context * hop : (context + mel.shape[1]) * hop]
 
 
-def _gain(audio: np.ndarray) -> tuple[float, np.float32]:
+def safe_gain(audio: np.ndarray) -> tuple[float, np.float32]:
     """Return by how much to lower audio so that its peak is safe: in decibels, and as a factor."""
     peak = float(np.abs(audio).max())
     if peak <= SAFE_PEAK:

@@ -77,6 +77,11 @@ class Codec(ABC):
         """Frames in a second."""
         return self.sample_rate / self.hop_length
 
+    @property
+    def details(self) -> dict[str, str | int | float]:
+        """What else is worth showing of it, by name."""
+        return {}
+
     def n_frames(self, n_samples: int) -> int:
         """Return the number of frames of so many samples; the last one may be part of a hop."""
         return -(-n_samples // self.hop_length)
@@ -86,12 +91,12 @@ class Codec(ABC):
 
         Parameters
         ----------
-        audio : ndarray, float32, shape (channels, n_samples) or (n_samples,)
-            At the codec's sample rate, of any length above 0.
+        audio : ndarray, float32, shape (channels, samples)
+            At the codec's sample rate, of any length above 0; mono may be (samples,).
 
         Returns
         -------
-        ndarray, float32, shape (n_frames(n_samples), n_latents)
+        ndarray, float32, shape (frames, n_latents)
 
         Raises
         ------
@@ -107,7 +112,7 @@ class Codec(ABC):
 
         Returns
         -------
-        ndarray, int64, shape (n_frames(n_samples), n_codebooks)
+        ndarray, int64, shape (frames, n_codebooks)
         """
         return self.quantise(self.latents(audio), n_codebooks)
 
@@ -125,12 +130,12 @@ class Codec(ABC):
 
         Parameters
         ----------
-        frames : ndarray, shape (n_frames(n_samples), n_codebooks or n_latents)
+        frames : ndarray, shape (frames, n_codebooks or n_latents)
         n_samples : int > 0
 
         Returns
         -------
-        ndarray, float32, shape (channels, n_samples)
+        ndarray, float32, shape (channels, samples)
 
         Raises
         ------

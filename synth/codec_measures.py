@@ -1,11 +1,12 @@
 """Measures of codecs: bits in a second, and by the number of codebooks mel distance and use."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from audio.resample import resample
 from synth.codec import Codec
 from synth.mel import MelSettings, log_mel
 
@@ -48,8 +49,8 @@ class CodecMeasures:
     Attributes
     ----------
     mel_l1 : dict of float
-        Mean distance of log-mels, in nepers, by number of codebooks; by 0, that of unquantised
-        latents.
+        Mean distance of log-mels, in nepers, by number of codebooks; by 0, that of latents that are
+        not quantised.
     perplexities : list of float
         Entries in use, of each codebook.
     """
@@ -59,7 +60,11 @@ class CodecMeasures:
 
 
 def measure_codec(
-    codec: Codec, recordings: Iterable[np.ndarray], settings: MelSettings
+    codec: Codec,
+    recordings: Iterable[np.ndarray],
+    settings: MelSettings,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> CodecMeasures:
     """Pass recordings through a codec, and compare log-mels of what went in and came out.
 
@@ -68,21 +73,28 @@ def measure_codec(
     recordings : iterable of ndarray, float32, shape (n_samples,)
         Mono, at the codec's sample rate.
     settings : MelSettings
-        Of the comparison; its sample rate is the codec's.
+        Of the comparison; both sides are resampled to its sample rate.
+    numbers : sequence of int, optional
+        Of codebooks; by default 0, 1, 2, 4, … and all.
     """
-    numbers = [0, *numbers_of_codebooks(codec.n_codebooks)]
+    if numbers is None:
+        numbers = [0, *numbers_of_codebooks(codec.n_codebooks)]
     sums = dict.fromkeys(numbers, 0.0)
     n_frames = 0
     codes = []
+
+    def mel_of(audio: np.ndarray) -> np.ndarray:
+        return log_mel(resample(audio, codec.sample_rate, settings.sample_rate), settings)
+
     for audio in recordings:
-        real = log_mel(audio, settings)
+        real = mel_of(audio)
         n_frames += real.shape[1]
         latents = codec.latents(audio)
         if codec.n_codebooks:
             codes.append(codec.quantise(latents))
         for number in numbers:
             frames = codes[-1][:, :number] if number else latents
-            made = log_mel(codec.decode(frames, n_samples=len(audio))[0], settings)
+            made = mel_of(codec.decode(frames, n_samples=len(audio)).mean(0))
             sums[number] += float(np.abs(made - real).mean(0).sum()) * settings.nepers
     used = perplexities(np.concatenate(codes), codec.codebook_size) if codes else []
     return CodecMeasures({number: total / n_frames for number, total in sums.items()}, used)

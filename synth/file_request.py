@@ -1,4 +1,4 @@
-"""What generated files are made from: sounds that are continued, filled, resembled or followed."""
+"""What generated files are made from: a text, and sounds to continue, fill, resemble or follow."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EXCLUSIVE = ("--continue", "--fill", "--follow", "--loop")
 
 @dataclass(frozen=True)
 class FileRequest:
-    """What is asked of a flow. The default asks for nothing.
+    """What is asked of a generator. The default asks for nothing.
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class FileRequest:
         Sounds whose style is mixed, with their weights.
     loop : bool
         The end of every file leads into its beginning.
+    prompt : str, optional
+        What every file should sound like, in words.
     """
 
     continues: Path | None = None
@@ -37,6 +39,7 @@ class FileRequest:
     follows: Path | None = None
     like: tuple[tuple[Path, float], ...] = ()
     loop: bool = False
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
         if (self.fills is None) != (self.span is None):
@@ -44,6 +47,8 @@ class FileRequest:
         chosen = [name for name in EXCLUSIVE if name in self.asked()]
         if len(chosen) > 1:
             raise ParameterError(f"{' and '.join(chosen)} cannot be combined; give one of them")
+        if self.prompt is not None:
+            check_text("--prompt", self.prompt)
         for path, weight in self.like:
             if not (math.isfinite(weight) and weight > 0):
                 raise ParameterError(
@@ -58,6 +63,7 @@ class FileRequest:
             "--follow": self.follows,
             "--loop": self.loop,
             "--like": self.like,
+            "--prompt": self.prompt,
         }
         return [name for name, value in values.items() if value]
 
@@ -77,7 +83,24 @@ class FileRequest:
             found["like"] = [{**_file(path), "weight": weight} for path, weight in self.like]
         if self.loop:
             found["loop"] = True
+        if self.prompt is not None:
+            found["prompt"] = self.prompt
         return found
+
+
+def check_text(option: str, text: str) -> None:
+    """Refuse what is no text.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not text.strip():
+        raise ParameterError(f"{option} is empty; say what it should sound like, or leave it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ParameterError(f"{option} {text!a} holds bytes that are no text") from error
 
 
 NOTHING_ASKED = FileRequest()
@@ -107,6 +130,8 @@ def described(record: dict[str, Any]) -> str:
             parts += [f"--like {file['file']}={file['weight']:g}" for file in value]
         elif isinstance(value, dict):
             parts.append(f"--{name} {value['file']}")
+        elif isinstance(value, str):
+            parts.append(f"--{name} {value!r}")
         else:
             parts.append(f"--{name}" if value is True else f"--{name} {value:g}")
     return " ".join(parts) or "(none)"

@@ -1,7 +1,6 @@
-"""Fill a folder with generated audio, each file from its own random seed.
+"""Fill a folder with audio by a generator and a vocoder.
 
-    (random seed, file, attempt) ──► file's seed ──► log-mel ──► audio ──► FLAC, a manifest line
-                                                                   └─ broken: next attempt
+    random seed ──► log-mel ──► audio
 
 Files are made in parallel, each by one thread from beginning to end, never in batches: the last
 bits of a network's sums depend on the rest of the batch. So the bytes do not depend on the number
@@ -10,44 +9,19 @@ of workers, nor on the other files.
 
 import math
 import os
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-import soundfile as sf
-import torch
-import xxhash
-
-from audio.pcm import PCM_16_SCALE
-from files.atomic import replacing
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.clips import ClipPlan, make_clip
+from synth.clips import make_clip
 from synth.file_request import NOTHING_ASKED, FileRequest
-from synth.generated_manifest import (
-    MANIFEST,
-    Attempt,
-    GeneratedFile,
-    append_file,
-    explained,
-    make_header,
-    open_folder,
-    write_manifest,
-)
+from synth.fill_folder import FilesToMake, GenerateSummary, fill_folder
+from synth.generated_header import make_header
 from synth.generator import Generator
-from synth.mel import MelSettings
 from synth.plan_clips import MOST_SECONDS, plan_clips
 from synth.vocoder import Vocoder
-from training.threads import torch_threads
 
-MAX_ATTEMPTS = 5
 MIN_SECONDS = 1.0  # of a file
 
 
@@ -77,20 +51,6 @@ class GenerateOptions:
     def n_files(self, seconds: float) -> int:
         """Return how many files of so much new sound to make."""
         return 1 if self.minutes is None else math.ceil(self.minutes * 60 / seconds - 1e-9)
-
-
-@dataclass(frozen=True)
-class GenerateSummary:
-    """Summary of a run."""
-
-    made: int
-    kept: int  # files made before
-    redone: dict[str, int]  # number of broken attempts, by reason
-    failed: list[str]  # files whose every attempt was broken
-    audio_seconds: float  # of all files
-    seconds: float  # taken
-    real_time: float  # seconds of audio made, per second taken
-    notes: list[str]  # what was changed in the files of the request, or rounded
 
 
 def generate(
@@ -124,7 +84,6 @@ def generate(
     generator.mel.check_matches(
         vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}"
     )
-    started = time.perf_counter()
     planned = plan_clips(generator, names[0], request, options.seconds)
     header = make_header(
         generator,
@@ -134,101 +93,13 @@ def generate(
         names=names,
         request=request.record(),
     )
-    files = open_folder(out, header, force=force)
-    n_files = options.n_files(planned.seconds)
-    names_of_files = [f"generated-{i + 1:06d}.flac" for i in range(n_files)]
-    missing = [i for i, name in enumerate(names_of_files) if name not in files]
-    n_kept = n_files - len(missing)
-    made: list[GeneratedFile] = []
-    make = partial(_make_file, generator, vocoder, planned.plan, options.random_seed)
-    with _workers(options.workers or os.cpu_count()) as pool:
-        for file in pool.map(make, missing, [out / names_of_files[i] for i in missing]):
-            append_file(out / MANIFEST, file)
-            made.append(file)
-            progress(n_kept + len(made), n_files, file.name)
-    files.update({file.name: file for file in made})
-    write_manifest(out, header, files)
-    seconds = time.perf_counter() - started
-    wanted = [files[name] for name in names_of_files]
-    return _summary(wanted, made, generator.mel, seconds, planned.notes)
-
-
-@contextmanager
-def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Yield an executor whose threads each use one torch thread.
-
-    If an error or Ctrl-C ends the block, files not yet begun are dropped.
-    """
-    with (
-        torch_threads(1),
-        ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _make_file(
-    generator: Generator,
-    vocoder: Vocoder,
-    plan: ClipPlan,
-    random_seed: int,
-    index: int,
-    path: Path,
-) -> GeneratedFile:
-    rejected: list[Attempt] = []
-    for attempt in range(MAX_ATTEMPTS):
-        seed = _seed_of(random_seed, index, attempt)
-        clip = make_clip(generator, vocoder, plan, random_seed=seed)
-        if clip.fault is None:
-            file_hash = _write_flac(path, clip.audio, generator.mel.sample_rate)
-            peak = float(np.abs(clip.audio).max())
-            return GeneratedFile(
-                path.name, seed, rejected, len(clip.audio), peak, clip.gain_db, file_hash
-            )
-        rejected.append(Attempt(seed, clip.fault))
-    return GeneratedFile(path.name, None, rejected)
-
-
-def _seed_of(random_seed: int, index: int, attempt: int) -> int:
-    """Return the seed of an attempt at a file: 53 bits, which every JSON reader keeps."""
-    sequence = np.random.SeedSequence(random_seed, spawn_key=(index, attempt))
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(11))
-
-
-def _write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> str:
-    """Write FLAC of 16 bits, rounded without dither, and return the hash of its bytes.
-
-    It is encoded in memory, because libsndfile does not always report a full disk.
-    """
-    scaled = np.rint(audio * PCM_16_SCALE)
-    samples = np.clip(scaled, -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
-    buffer = BytesIO()
-    sf.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
-    data = buffer.getvalue()
-    with explained(path), replacing(path) as temporary:
-        temporary.write_bytes(data)
-    return xxhash.xxh3_128_hexdigest(data)
-
-
-def _summary(
-    files: list[GeneratedFile],
-    made: list[GeneratedFile],
-    mel: MelSettings,
-    seconds: float,
-    notes: list[str],
-) -> GenerateSummary:
-    made_seconds = sum(file.n_samples for file in made) / mel.sample_rate
-    n_made = sum(file.hash is not None for file in made)
-    reasons = Counter(attempt.reason for file in made for attempt in file.rejected)
-    return GenerateSummary(
-        made=n_made,
-        kept=sum(file.hash is not None for file in files) - n_made,
-        redone=dict(reasons),
-        failed=[file.name for file in files if file.hash is None],
-        audio_seconds=sum(file.n_samples for file in files) / mel.sample_rate,
-        seconds=seconds,
-        real_time=made_seconds / seconds,
-        notes=notes,
+    files = FilesToMake(
+        header,
+        options.n_files(planned.seconds),
+        lambda seed: make_clip(generator, vocoder, planned.plan, random_seed=seed),
+        random_seed=options.random_seed,
+        sample_rate=generator.mel.sample_rate,
+        notes=planned.notes,
     )
+    workers = options.workers or os.cpu_count() or 1
+    return fill_folder(out, files, workers=workers, force=force, progress=progress)

@@ -7,12 +7,10 @@ the lines are sorted.
 import json
 import os
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import xxhash
 from msgspec import Meta
 
 from files.atomic import replacing, writing_errors
@@ -21,9 +19,6 @@ from files.errors import ParameterError
 from files.hashing import hash_file
 from files.regular import is_missing, read_regular
 from synth.file_request import described, without_names
-from synth.generator import Generator
-from synth.vocoder import Vocoder
-from synth.weight_norm import plain_state
 
 FORMAT = "demiurge-generated-audio"
 VERSION = 1
@@ -67,6 +62,7 @@ class Request(
     stop: Seconds | None = None
     like: list[MixedFile] = []
     loop: bool = False
+    prompt: str | None = None
 
 
 class Attempt(msgspec.Struct, forbid_unknown_fields=True):
@@ -106,41 +102,6 @@ class Header(msgspec.Struct):
     seconds: Seconds | None = None
     seed: int | None = None
     request: Request = msgspec.field(default_factory=Request)
-
-
-def make_header(
-    generator: Generator,
-    vocoder: Vocoder,
-    *,
-    seconds: float,
-    random_seed: int,
-    names: tuple[str, str],
-    request: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the header: models, options and request, which must be the same to add files."""
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "generator": names[0],
-        "generator_hash": _hash_model(generator),
-        "vocoder": names[1],
-        "vocoder_hash": _hash_model(vocoder),
-        "precision": vocoder.precision,
-        "seconds": seconds,
-        "seed": random_seed,
-        "mel": generator.mel.to_dict(),
-    }
-    return {**header, "request": request} if request else header
-
-
-def _hash_model(model: Generator | Vocoder) -> str:
-    """Return the XXH3-128 of a model's sizes, mel settings and weights."""
-    settings = json.dumps([asdict(model.config), model.mel.to_dict()])
-    digest = xxhash.xxh3_128(settings.encode())
-    for name, tensor in sorted(plain_state(model).items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, GeneratedFile]:
@@ -245,18 +206,23 @@ def _check_header(out: Path, found: Header, header: dict[str, Any]) -> None:
         )
     differences = []
     for name in ("precision", "seconds", "seed"):
-        value = getattr(found, name)
-        if value != header[name]:
-            differences.append(f"{name}={value}, not {header[name]}")
+        values = (getattr(found, name), header.get(name, ""))
+        if values[0] != values[1]:
+            there, here = ("none" if value == "" else value for value in values)
+            differences.append(f"{name}={there}, not {here}")
     requests = [msgspec.to_builtins(found.request), header.get("request", {})]
     if without_names(requests[0]) != without_names(requests[1]):
         there, here = (described(request) for request in requests)
         differences.append(f"the request {there}, not {here}")
     for name in ("generator", "vocoder"):
-        key = f"{name}_hash"
-        if getattr(found, key) != header[key]:
-            there = f"{getattr(found, name)}, {getattr(found, key)}"
-            differences.append(f"another {name} ({there}; not {header[name]}, {header[key]})")
+        keys = (name, f"{name}_hash")
+        made_by = [getattr(found, key) for key in keys]
+        given = [header.get(key, "") for key in keys]
+        if made_by[1] != given[1]:
+            shown = "; not ".join(
+                ", ".join(filter(None, model)) or "none" for model in (made_by, given)
+            )
+            differences.append(f"another {name} ({shown})")
     if differences:
         raise ParameterError(
             f"{out} was generated with {', '.join(differences)}; give the same, or {REMEDY}"

@@ -53,7 +53,7 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
         from synth.codecs.mel_codec import MelCodec
 
         return MelCodec.load(path, device=device)
-    raise CheckpointError(f"{path}: {CONFIG} has no model_type, so it is no codec; {CHECK}")
+    raise CheckpointError(f"{path}: {CONFIG} has neither kind nor model_type; {CHECK}")
 
 
 def _missing(path: Path) -> str:

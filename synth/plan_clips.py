@@ -70,6 +70,11 @@ def plan_clips(
         seconds = seconds or DEFAULT_SECONDS
         n_samples = round(seconds * generator.mel.sample_rate)
         return PlannedClips(plain_clip(n_samples, generator.mel), seconds, [])
+    if request.prompt is not None:
+        raise ParameterError(
+            f"{name} has no use for text; leave --prompt out, or give a generator that has:"
+            " --with transformers:DIR or --with diffusers:DIR"
+        )
     if not isinstance(generator, FlowGenerator):
         raise ParameterError(
             f"{name} is a generator of the architecture {generator.architecture}, and"
@@ -115,7 +120,7 @@ class Planner:
         return PlannedClips(plan, plan.n_samples / self.rate, self.notes)
 
     def _read(self, path: Path) -> Recording:
-        recording = read_recording(path, self.settings)
+        recording = read_recording(path, self.rate)
         check_length(recording, self.patch * self.hop, self.rate)
         if recording.note:
             self.notes.append(recording.note)

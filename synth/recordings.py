@@ -32,15 +32,14 @@ class Recording:
     note: str
 
 
-def read_recording(path: Path, settings: MelSettings) -> Recording:
-    """Decode a file of any rate and number of channels.
+def read_recording(path: Path, rate: int) -> Recording:
+    """Decode a file of any rate and number of channels to mono at `rate`.
 
     Raises
     ------
     AudioError
         If it cannot be read, or holds NaN.
     """
-    rate = settings.sample_rate
     audio, info = measure_mono(
         path,
         lambda info, blocks: np.concatenate([*resample_blocks(blocks, info.sample_rate, rate)]),

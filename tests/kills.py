@@ -30,6 +30,7 @@ PRELOADED = [
     "sequencer.train",
     "synth.generate",
     "synth.resynth",
+    "synth.train_codec",
     "synth.train_flow",
     "synth.train_vocoder",
     "tests.kills",

@@ -19,7 +19,11 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH
-from demiurge.cli.options.sampling import forecast_option, scoring_options
+from demiurge.cli.options.sampling import (
+    accompanied_option,
+    forecast_option,
+    scoring_options,
+)
 from demiurge.cli.options.search import mosaic_domains, mosaic_search, render_search, units_option
 from demiurge.cli.render_report import echo_results
 from demiurge.cli.terminal import progress_bar
@@ -40,6 +44,7 @@ DEFAULT_SECONDS = 10.0
         "demiurge render seed.wav my.db my.model -o out.wav",
         "demiurge render seed.wav my.db my.model -o out.wav --seconds 20 --random-seed 7"
         " --temperature 0.8",
+        "demiurge render guitar.wav my.db my.model -o out.wav --with band.wav --source '*guitar*'",
     )
 )
 @click.argument("seed", type=ANY_PATH)
@@ -54,6 +59,7 @@ DEFAULT_SECONDS = 10.0
     help="How long to go on, in seconds.",
 )
 @scoring_options
+@accompanied_option
 @units_option(
     "--include-seed",
     is_flag=True,
@@ -78,6 +84,7 @@ def render(
     model: Path,
     seconds: float,
     sampling: SamplingOptions,
+    accompanied: Path | None,
     include_seed: bool,
     transpose: int,
     search: SearchSettings,
@@ -106,6 +113,7 @@ def render(
             seconds=seconds,
             sampling=sampling,
             search=search,
+            accompanied=accompanied,
             include_seed=include_seed,
             transpose=transpose,
             render_options=render_options,

@@ -84,7 +84,7 @@ def echo_decoded(decoded_by: dict[str, str] | None) -> None:
     """Print which codec sounded a file, if one did."""
     if decoded_by:
         echo_line(
-            f"  sounded by the codec {decoded_by['codec']} (hash {decoded_by['hash']}, licence of"
+            f"  sounded by {decoded_by['codec']} (hash {decoded_by['hash']}, licence of"
             f" its weights {decoded_by['licence']})"
         )
 

@@ -17,7 +17,11 @@ from demiurge.cli.options.output import (
     json_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.options.sampling import forecast_option, sampling_options
+from demiurge.cli.options.sampling import (
+    accompanied_option,
+    forecast_option,
+    sampling_options,
+)
 from demiurge.cli.render_report import echo_decoded
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
@@ -59,6 +63,7 @@ def sequencer() -> None:
     help="Number of different forecasts of each SEED.",
 )
 @sampling_options
+@accompanied_option
 @click.option(
     "-o",
     "--out",
@@ -80,6 +85,7 @@ def forecast(
     seconds: float | None,
     variations: int,
     sampling: SamplingOptions,
+    accompanied: Path | None,
     out: Path,
     decode: bool,
     force: bool,
@@ -94,7 +100,9 @@ def forecast(
         (check_audio_output if decode else check_output)(path, force=force)
     asked = {"steps": steps, "seconds": seconds, "variations": variations}
     write = write_sounds if decode else write_forecasts
-    written = write(paths, model, list(seed_files), asked, sampling)
+    written = write(
+        paths, model, list(seed_files), asked, sampling=sampling, accompanied=accompanied
+    )
     if as_json:
         echo_json(written[0] if len(written) == 1 else written)
     elif decode:
@@ -108,16 +116,23 @@ def write_forecasts(
     model: Path,
     seed_files: list[Path],
     asked: dict[str, Any],
+    *,
     sampling: SamplingOptions,
+    accompanied: Path | None,
 ) -> list[dict[str, Any]]:
     """Write forecasts as JSON; return the facts about each."""
     from db.sequence_file import save_sequence
     from db.units import step_lengths
     from demiurge.sequences import forecast as forecast_seeds
 
-    forecasts, settings = forecast_seeds(list(seed_files), model, **asked, sampling=sampling)
+    forecasts, settings = forecast_seeds(
+        list(seed_files), model, **asked, sampling=sampling, accompanied=accompanied
+    )
+    asked = asked | asdict(sampling)
+    if accompanied is not None:
+        asked["accompanied"] = accompanied.name
     origins = [
-        {"model": model.name, "seed": seed.name, "variation": number, **asked, **asdict(sampling)}
+        {"model": model.name, "seed": seed.name, "variation": number, **asked}
         for seed in seed_files
         for number in range(1, asked["variations"] + 1)
     ]
@@ -135,12 +150,16 @@ def write_sounds(
     model: Path,
     seed_files: list[Path],
     asked: dict[str, Any],
+    *,
     sampling: SamplingOptions,
+    accompanied: Path | None,
 ) -> list[dict[str, Any]]:
     """Write forecasts as their codec decodes them; return the facts about each."""
     from demiurge.decode_forecast import forecast_and_decode
 
-    decoded = forecast_and_decode(seed_files, model, **asked, sampling=sampling)
+    decoded = forecast_and_decode(
+        seed_files, model, **asked, sampling=sampling, accompanied=accompanied
+    )
     codec = decoded.codec
     facts = {"codec": codec.name, "hash": codec.hash, "licence": codec.licence}
     written = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.conditions import coarse_option, with_option
 from demiurge.cli.options.models import check_model_output
 from demiurge.cli.options.output import (
     database_argument,
@@ -36,6 +37,7 @@ from sequencer.names import ARCHITECTURES, HEADS, MASKED, PATTERNS
 
 if TYPE_CHECKING:
     from db.database import Database
+    from sequencer.condition import GroupSteps
     from sequencer.train import ForecasterOptions, ForecasterSummary
     from sequencer.train_masked import MaskedOptions
 
@@ -47,7 +49,7 @@ def make_training_options(
     *,
     architecture: str,
     head: str | None,
-    pattern: str | None,
+    order: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -71,15 +73,15 @@ def make_training_options(
     }
     if architecture != MASKED:
         return ForecasterOptions(
-            architecture=architecture, head=head or DEFAULT_HEAD, pattern=pattern, **given
+            architecture=architecture, head=head or DEFAULT_HEAD, pattern=order, **given
         )
-    if pattern:
-        raise ParameterError(f"--pattern {pattern} does not go with --architecture {MASKED}")
-    if head not in (None, "tokens"):
-        raise ParameterError(
-            f"--head {head} does not go with --architecture {MASKED}, which fills in tokens; leave"
-            " --head out"
-        )
+    others = {"--pattern": order, "--head": None if head == "tokens" else head}
+    for option, value in others.items():
+        if value:
+            raise ParameterError(
+                f"{option} {value} does not go with --architecture {MASKED}, which fills in"
+                f" tokens; leave {option} out"
+            )
     return MaskedOptions(**given)
 
 
@@ -96,13 +98,13 @@ training_options = option_group(
         "--head",
         type=click.Choice(HEADS),
         help="What is learnt: contrast chooses among units, for render; the others forecast steps."
-        f" [default: {DEFAULT_HEAD}; with masked tokens]",
+        f" With --architecture {MASKED} it is tokens. [default: {DEFAULT_HEAD}]",
     ),
     model_option(
         "--pattern",
+        "order",
         type=click.Choice(PATTERNS),
-        help="With --head tokens: the order in which the levels of steps are forecast."
-        " [default: parallel]",
+        help="With --head tokens: in which order levels are forecast. [default: parallel]",
     ),
     training_option(
         "--epochs",
@@ -132,12 +134,16 @@ training_options = option_group(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "demiurge sequencer train my.db my.model --coarse bars",
+        "demiurge sequencer train stems.db my.model --with drums.wav",
         "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
 @click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
+@coarse_option
+@with_option
 @resume_option("give the same options")
 @track_option
 @force_option
@@ -146,6 +152,8 @@ def train(
     database: Path,
     model_dir: Path,
     options: ForecasterOptions | MaskedOptions,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     resume: bool,
     track: str | None,
     force: bool,
@@ -169,6 +177,8 @@ def train(
             opened,
             model_dir,
             options,
+            coarse=coarse,
+            pattern=pattern,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -187,21 +197,36 @@ def train_on(
     database: Database,
     model_dir: Path,
     options: ForecasterOptions | MaskedOptions,
+    *,
+    coarse: GroupSteps | None,
+    pattern: str | None,
     **how: Any,
 ) -> ForecasterSummary:
     """Train what the options are of on the sequences of a database."""
     from demiurge.decode_forecast import codec_of_frames
+    from demiurge.tracks import pair_tracks
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
 
-    sequences = list(database.sequences())
     how |= {"settings": database.settings, "normaliser": database.normaliser}
-    if isinstance(options, ForecasterOptions):
-        codec = codec_of_frames(database.settings) if options.head == "tokens" else None
-        if codec and codec.n_codebooks:
-            how["levels"] = codec.levels()
-        return train_forecaster(sequences, model_dir, options=options, **how)
-    return train_masked(sequences, model_dir, options=options, **how)
+    if not isinstance(options, ForecasterOptions):
+        if coarse is not None or pattern is not None:
+            raise ParameterError(
+                f"--coarse and --with do not go with --architecture {MASKED}, which fills gaps;"
+                " leave them out"
+            )
+        return train_masked(list(database.sequences()), model_dir, options=options, **how)
+    codec = codec_of_frames(database.settings) if options.head == "tokens" else None
+    if codec and codec.n_codebooks:
+        how["levels"] = codec.levels()
+    tracks = None
+    if pattern is None:
+        sequences = list(database.sequences())
+    else:
+        sequences, tracks = pair_tracks(database, pattern)
+    return train_forecaster(
+        sequences, model_dir, options=options, coarse=coarse, tracks=tracks, **how
+    )
 
 
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
@@ -225,7 +250,11 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
-    if summary.train_steps < FEW_STEPS and not is_masked:
+    if summary.coarse_loss is not None:
+        echo_line(f"  coarse level: validation loss {summary.coarse_loss:.3f}")
+    if summary.of_coarse:
+        echo_line("  that was the coarse level, which is trained first; go on with --resume")
+    elif summary.train_steps < FEW_STEPS and not is_masked:
         echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from math import log2
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from demiurge.cli.options.command import command
+from demiurge.cli.options.models import codec_of_word
 from demiurge.cli.options.output import json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_line
+from demiurge.shipped import model_path
 
 if TYPE_CHECKING:
     from synth.codec import Codec
@@ -19,24 +22,28 @@ if TYPE_CHECKING:
     examples=(
         "demiurge synth codec encodec_24khz",
         "demiurge synth codec dac_44khz --json",
+        "demiurge synth codec rave:strings.ts",
     )
 )
-@click.argument("codec_path", metavar="CODEC")
+@click.argument("codec_path", metavar="CODEC", type=ANY_PATH)
 @json_option
-def codec(codec_path: str, as_json: bool) -> None:
+def codec(codec_path: Path, as_json: bool) -> None:
     """Say what CODEC is: its rates, latents, codebooks, licence and hash.
 
-    CODEC is the folder of an EnCodec, a DAC or a Mimi as Hugging Face has them, with config.json
-    and model.safetensors. Nothing is fetched, and no code in the folder is run.
+    CODEC is a model of train-codec, shipped, an export of RAVE (.ts), or the folder of an EnCodec,
+    a DAC or a Mimi as Hugging Face has them, with config.json and model.safetensors. Nothing is
+    fetched, and no code in a folder is run.
     """
+    from synth.codec_measures import bits_per_second
     from synth.open_codec import open_codec
 
-    opened = open_codec(codec_path)
-    bits = opened.frame_rate * opened.n_codebooks * log2(max(opened.codebook_size, 1))
+    opened = open_codec(codec_of_word(codec_path) or model_path(codec_path, "codec"))
+    size = max(opened.codebook_size, 1)  # 0 without codebooks
+    bits = bits_per_second(opened.n_codebooks, size, opened.frame_rate)
     if as_json:
         echo_json(
             {
-                "codec": codec_path,
+                "codec": str(codec_path),
                 "name": opened.name,
                 "sample_rate": opened.sample_rate,
                 "channels": opened.channels,
@@ -48,6 +55,7 @@ def codec(codec_path: str, as_json: bool) -> None:
                 "bits_per_second": bits,
                 "licence": opened.licence,
                 "hash": opened.hash,
+                "details": opened.details,
             }
         )
         return
@@ -58,6 +66,8 @@ def codec(codec_path: str, as_json: bool) -> None:
     echo_line(f"  a frame has {_contents(opened, bits)}")
     echo_line(f"  licence of the weights: {_licence(opened.licence)}")
     echo_line(f"  hash {opened.hash}")
+    for name, value in opened.details.items():
+        echo_line(f"  {name.replace('_', ' ')}: {value}")
 
 
 def _contents(opened: Codec, bits: float) -> str:

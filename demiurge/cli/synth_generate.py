@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +12,19 @@ import click
 
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.file_request import file_request_options
-from demiurge.cli.options.models import (
-    generator_argument,
-    load_generator,
-    load_vocoder,
-    vocoder_argument,
-)
+from demiurge.cli.options.models import load_generator, load_vocoder
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import device_option, precision_option
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
+from training.names import PRECISIONS
 
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
-    from synth.generate import GenerateOptions, GenerateSummary
+    from synth.fill_folder import GenerateSummary
+    from synth.generate import GenerateOptions
+
+Fill = Callable[..., "GenerateSummary"]
 
 
 def make_options(
@@ -39,6 +39,7 @@ def make_options(
 
 
 THE_FILES = "The files"
+plugin_option = partial(option, heading="A published generator")
 files_option = partial(option, heading=THE_FILES)
 generate_options = option_group(
     files_option(
@@ -70,55 +71,63 @@ generate_options = option_group(
         "demiurge synth generate my.generator my.vocoder generated --minutes 600 --seconds 60"
         " --random-seed 3",
         "demiurge synth generate my.generator my.vocoder more --continue song.wav --seconds 20",
+        'demiurge synth generate --with transformers:musicgen-small rain --prompt "rain on glass"',
+        "demiurge synth generate --with rave:strings.ts --prior strings_prior.ts strings",
     )
 )
-@generator_argument
-@vocoder_argument
-@click.argument("out", metavar="OUT_DIR", type=ANY_PATH)
+@click.argument("paths", metavar="[GENERATOR VOCODER] OUT_DIR", nargs=-1, type=ANY_PATH)
 @generate_options
+@plugin_option(
+    "--with",
+    "plugin",
+    metavar="KIND:PATH",
+    help="Generate with a published model on this machine, in place of GENERATOR and VOCODER:"
+    " transformers:DIR, diffusers:DIR or rave:FILE.",
+)
+@plugin_option(
+    "--prior",
+    metavar="FILE",
+    type=ANY_PATH,
+    help="The prior of a rave:FILE that has none inside: a .ts file of RAVE 1 or of msprior.",
+)
+@plugin_option("--prompt", metavar="TEXT", help="What it should sound like, in words.")
 @file_request_options
 @precision_option()
 @device_option()
 @force_option
 @json_option
 def generate(
-    generator_dir: Path,
-    vocoder_dir: Path,
-    out: Path,
+    paths: tuple[Path, ...],
     options: GenerateOptions,
+    plugin: str | None,
+    prior: Path | None,
+    prompt: str | None,
     request: FileRequest,
     precision: str,
     device: str,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Fill OUT_DIR with audio by a generator and a vocoder.
+    """Fill OUT_DIR with audio by a generator and a vocoder, or by a published generator.
 
     It can be interrupted at any time: the same command continues, and more --minutes add files.
     With --force, files generated there with other options or models are replaced.
 
-    A flow can also go on from a sound, fill a gap in one, and make sound in the style of others.
+    A flow can also go on from a sound, fill a gap in one, and make sound in the style of others. Of
+    published generators, some go on from a sound, and MusicGen-Melody follows a melody. An export
+    of RAVE needs a prior, inside it or as --prior; without one, see synth resynth.
     """
-    from synth.generate import generate as generate_audio
-    from training.distributed import Distributed
-
-    names = (generator_dir.absolute().name, vocoder_dir.absolute().name)
-    torch_device = Distributed().device(device)
-    generator = load_generator(generator_dir).to(torch_device)
-    vocoder = load_vocoder(vocoder_dir, generator.mel)
-    vocoder.prepare(precision=precision, device=torch_device)
+    request = replace(request, prompt=prompt)
+    if plugin is not None:
+        fill = by_plugin(plugin, prior, paths, precision, device, quiet=as_json)
+    elif prior is not None:
+        raise click.UsageError("--prior goes with --with rave:FILE; leave it out")
+    else:
+        fill = by_models(paths, precision, device)
+    out = paths[-1]
     try:
         with progress_bar("generating", quiet=as_json) as progress:
-            summary = generate_audio(
-                generator,
-                vocoder,
-                out,
-                options=options,
-                names=names,
-                request=request,
-                force=force,
-                progress=progress,
-            )
+            summary = fill(out, options=options, request=request, force=force, progress=progress)
     except KeyboardInterrupt:
         raise click.ClickException(
             f"interrupted; the finished files are kept in {out}. Run the same command to continue"
@@ -129,6 +138,49 @@ def generate(
         echo_summary(out, summary)
     if summary.failed:
         raise SystemExit(1)
+
+
+def by_models(paths: tuple[Path, ...], precision: str, device: str) -> Fill:
+    """Return the function that fills a folder by a generator and a vocoder."""
+    from synth.generate import generate as generate_audio
+    from training.distributed import Distributed
+
+    if len(paths) != 3:
+        raise click.UsageError(
+            "give GENERATOR, VOCODER and OUT_DIR; or OUT_DIR alone, and a published generator with"
+            " --with"
+        )
+    names = (paths[0].absolute().name, paths[1].absolute().name)
+    torch_device = Distributed().device(device)
+    generator = load_generator(paths[0]).to(torch_device)
+    vocoder = load_vocoder(paths[1], generator.mel)
+    vocoder.prepare(precision=precision, device=torch_device)
+    return partial(generate_audio, generator, vocoder, names=names)
+
+
+def by_plugin(
+    spec: str,
+    prior: Path | None,
+    paths: tuple[Path, ...],
+    precision: str,
+    device: str,
+    *,
+    quiet: bool,
+) -> Fill:
+    """Return the function that fills a folder by a published generator; print its licence."""
+    from synth.plugins.folder import licence_line
+    from synth.plugins.generate import generate_with
+    from synth.plugins.open_plugin import open_plugin
+    from training.distributed import Distributed
+
+    if len(paths) != 1:
+        raise click.UsageError("with --with, give OUT_DIR alone; it takes no GENERATOR and VOCODER")
+    if precision != PRECISIONS[0]:
+        raise click.UsageError("--precision has no use with --with; leave it out")
+    plugin = open_plugin(spec, prior=prior, device=str(Distributed().device(device)))
+    if not quiet:
+        echo_line(f"{plugin.name}: {licence_line(plugin.licence)}")
+    return partial(generate_with, plugin)
 
 
 def echo_summary(out: Path, summary: GenerateSummary) -> None:

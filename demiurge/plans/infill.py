@@ -62,8 +62,9 @@ def kept_of_plan(
     ParameterError
         If nothing would be kept, or nothing filled in; and as `keep_mask`.
     PlanError
-        If the plan cannot be played, and a prompt asks for its onsets.
+        If the plan is of another database; or cannot be played, and a prompt asks for its onsets.
     """
+    check_database(plan, database)
     rate = plan.sample_rate
     times = StepTimes(
         np.array([step.at_sample for step in plan.steps]) / rate,

@@ -33,6 +33,8 @@ class PlanSettings:
         The forecaster's folder.
     sampling : SamplingOptions, optional
         How the forecast was sampled.
+    accompanied : str, optional
+        The file that the continuation goes with.
     include_seed : bool, optional
         True if the seed itself could be played.
     transpose : int, optional
@@ -62,6 +64,7 @@ class PlanSettings:
     target: str | None = None
     model: str | None = None
     sampling: SamplingOptions | None = None
+    accompanied: str | None = None
     include_seed: bool | None = None
     transpose: int | None = None
     range: str | None = None
@@ -142,6 +145,7 @@ PLAIN_NAMES = (
     "seed",
     "target",
     "model",
+    "accompanied",
     "include_seed",
     "transpose",
     "range",

@@ -1,7 +1,7 @@
 """Measure the changes that each kind of crossfade makes to the sound, for docs/rooms/playback.md.
 
     python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--joins 2000]
-        [--random-seed 0]
+        [--random-seed 0] [--decode CODEC]
 
 Units are drawn at random from all over the corpus, so that neighbours have nothing in common: the
 hardest case to join, which a path search would never choose. Each join is compared, within 20 ms,
@@ -12,11 +12,14 @@ step   largest difference of two adjacent samples, above that of the two sides, 
 rise   if the incoming unit begins with an attack, the change in the time of its rise (from 10 to
        90 % of the amplitude)
 level  how far the power at the join is outside the range of the two sides, in dB
+
+A codec changes all sound. What it does by itself is the line of its copies, without joins; what its
+joins do is measured against the two sides as the codec copies them.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,14 +27,17 @@ import librosa
 import numpy as np
 
 from audio.read import probe
+from audio.resample import resample
 from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
+from demiurge.decode_plan import CodecDecoder, open_decoder
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
 from playback.stitch import stitch
+from synth.codec import Codec
 
 RATE = 44100
 MARGIN = RATE // 10  # samples of a source on either side of a unit
@@ -61,21 +67,25 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=units, help="milliseconds, or onset")
     parser.add_argument("--joins", type=int, default=2000)
     parser.add_argument("--random-seed", type=int, default=0)
+    parser.add_argument("--decode", help="a codec, to compare its joins with crossfades")
     arguments = parser.parse_args()
+    decoder = open_decoder(arguments.decode) if arguments.decode else None
     for units in arguments.units:
         rng = np.random.default_rng(arguments.random_seed)
         plan = random_plan(arguments.corpus, units, arguments.joins, rng)
         print(f"\nunits: {units}{'' if units == 'onset' else ' ms'}\n")
         print("| crossfade | flux | step | rise | level |\n|---|---|---|---|---|")
         for name, crossfade in WAYS.items():
-            (flux, step, rise, level), late = measure(plan, crossfade)
-            cells = (
-                f"{flux:.2f} dB",
-                f"{step:.2f} dB",
-                f"{rise:.2f} ms, {late:.0%} over 1",
-                f"{level:.2f} dB",
-            )
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            print_row(name, measure(plan, crossfade))
+        if decoder:
+            for name, row in decoded_rows(plan, decoder):
+                print_row(name, row)
+
+
+def print_row(name: str, row: tuple[list[float], float]) -> None:
+    (flux, step, rise, level), late = row
+    cells = f"{flux:.2f} dB | {step:.2f} dB | {rise:.2f} ms, {late:.0%} over 1 | {level:.2f} dB"
+    print(f"| {name} | {cells} |", flush=True)
 
 
 def random_plan(corpus: Path, units: str, n_joins: int, rng: np.random.Generator) -> Plan:
@@ -119,20 +129,55 @@ def cut_evenly(corpus: Path, milliseconds: float) -> list[Place]:
 
 def measure(plan: Plan, crossfade: CrossfadeOptions) -> tuple[list[float], float]:
     """Return the means of the figures, and the share of attacks whose rise is off by over 1 ms."""
-    with SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1) as reader:
-        reader.prepare(plan)
+    with opened(plan) as reader:
         rendered = np.concatenate(list(stitch(plan, reader, crossfade=crossfade)))[:, 0]
-        rows = [join_figures(*signals) for signals in around_joins(plan, reader, rendered)]
-    figures = np.array(rows)
+        return means(around_joins(plan, reader, rendered))
+
+
+def decoded_rows(
+    plan: Plan, decoder: CodecDecoder
+) -> Iterator[tuple[str, tuple[list[float], float]]]:
+    """Yield the rows of a codec: its copies of the incoming source, and its joins."""
+    name = decoder.codec.name
+    with opened(plan) as reader:
+        copies = [copies_of(sides, decoder.codec) for _, *sides in around_joins(plan, reader)]
+        sources = [sides[1] for _, *sides in around_joins(plan, reader)]
+        pairs = zip(copies, sources, strict=True)
+        yield f"copies by {name}, no joins", means((copy[1], own, own) for copy, own in pairs)
+        for how, milliseconds in (("joined at a frame", 0), ("latents faded over 60 ms", 60)):
+            crossfade = CrossfadeOptions.plain(milliseconds)
+            rendered = np.concatenate(list(decoder.blocks(plan, reader, crossfade)))[:, 0]
+            joins = around_joins(plan, reader, rendered)
+            against = ((made, *copy) for (made, *_), copy in zip(joins, copies, strict=True))
+            yield f"{name}, {how}", means(against)
+
+
+def opened(plan: Plan) -> SourceReader:
+    reader = SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1)
+    reader.prepare(plan)
+    return reader
+
+
+def means(joins: Iterable[tuple[np.ndarray, ...]]) -> tuple[list[float], float]:
+    figures = np.array([join_figures(*(middle(one) for one in signals)) for signals in joins])
     rises = figures[~np.isnan(figures[:, 2]), 2]
     return np.nanmean(figures, axis=0).tolist(), float((rises > 1).mean())
 
 
+def middle(signal: np.ndarray) -> np.ndarray:
+    """Return what lies within 40 ms of the join."""
+    reach = round(2 * AROUND * RATE)
+    return signal[len(signal) // 2 - reach : len(signal) // 2 + reach]
+
+
 def around_joins(
-    plan: Plan, reader: SourceReader, rendered: np.ndarray
+    plan: Plan, reader: SourceReader, rendered: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield the result, the outgoing and the incoming source around each join."""
-    reach = round(2 * AROUND * plan.sample_rate)
+    """Yield the result, the outgoing and the incoming source within `MARGIN` of each join."""
+    if rendered is None:
+        rendered = np.zeros(plan.n_samples, np.float32)
+    reach = round(2 * AROUND * RATE)
+    padded = np.pad(rendered, MARGIN)
     for before, after in zip(plan.steps[1:-2], plan.steps[2:-1], strict=True):
         join = after.at_sample
         if join < reach or join + reach > len(rendered):
@@ -142,10 +187,20 @@ def around_joins(
             (before.source, before.end_sample),
             (after.source, after.start_sample),
         ):
-            samples = np.empty((2 * reach, 1), np.float32)
-            reader.read_into(samples, source, sample - reach)
+            samples = np.empty((2 * MARGIN, 1), np.float32)
+            reader.read_into(samples, source, sample - MARGIN)
             sides.append(samples[:, 0])
-        yield rendered[join - reach : join + reach], *sides
+        yield padded[join : join + 2 * MARGIN], *sides
+
+
+def copies_of(sides: list[np.ndarray], codec: Codec) -> list[np.ndarray]:
+    """Return sounds as a codec gives them back."""
+    copies = []
+    for samples in sides:
+        at_rate = resample(samples, RATE, codec.sample_rate)
+        decoded = codec.decode(codec.latents(at_rate), n_samples=len(at_rate)).mean(axis=0)
+        copies.append(resample(decoded, codec.sample_rate, RATE)[: len(samples)])
+    return copies
 
 
 def join_figures(

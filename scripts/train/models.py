@@ -13,7 +13,7 @@ from training.checkpoint_config import CONFIG
 from training.tracking import LOG
 
 TABLE = Path(__file__).with_name("models.toml")
-COMMANDS = ("train-generator", "train-vocoder")
+COMMANDS = ("train-generator", "train-vocoder", "train-codec")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Model:
     def __post_init__(self) -> None:
         if self.command not in COMMANDS:
             raise ParameterError(
-                f"{self.name}: command={self.command!r} must be {' or '.join(COMMANDS)}"
+                f"{self.name}: command={self.command!r} must be one of {', '.join(COMMANDS)}"
             )
         if not self.audio:
             raise ParameterError(f"{self.name}: audio=[] must name at least one folder")

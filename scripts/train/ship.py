@@ -1,5 +1,6 @@
 """Copy the weights that a training has kept into the package, in 8 bits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -7,11 +8,19 @@ import torch
 from demiurge.shipped import WEIGHTS
 from files.errors import ParameterError
 from files.temporary import temporary_folder
+from scripts.train.codec_figures import figures
 from scripts.train.models import Model, Place
-from synth.generator import load_generator
+from synth.codecs.mel_codec import MelCodec, MelCodecModel
+from synth.generator import Generator, load_generator
 from synth.vocoder import Vocoder
 
-MOST_BYTES = 30_000_000  # of all shipped weights together
+LICENCE = "MIT"  # of the weights that are shipped
+LOADERS: dict[str, Callable[[Path], Generator | Vocoder | MelCodecModel]] = {
+    "train-generator": load_generator,
+    "train-vocoder": Vocoder.load,
+    "train-codec": MelCodecModel.load,
+}
+MOST_BYTES = 35_000_000  # of all shipped weights together
 
 
 def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
@@ -24,13 +33,15 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
     """
     if not place.kept(model):
         raise ParameterError(f"{place.folder(model)}: holds no weights yet; train {model.name}")
-    is_vocoder = model.command == "train-vocoder"
-    trained = (Vocoder.load if is_vocoder else load_generator)(place.folder(model))
+    trained = LOADERS[model.command](place.folder(model))
     trained.training_summary.pop("train", None)  # a long list of files
     hours = place.hours().get(model.name, 0.0)
     trained.training_summary["hours"] = round(hours, 1)
     with temporary_folder(weights) as temporary:
         new = temporary / model.name
+        if isinstance(trained, MelCodecModel):
+            trained.licence = LICENCE
+            record_figures(trained, new, weights)
         trained.save(new, dtype=torch.int8)
         replaced = (model.name, temporary.name)
         others = [path for path in weights.iterdir() if path.name not in replaced]
@@ -45,6 +56,20 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
         for file in new.iterdir():
             file.replace(out / file.name)
     return out
+
+
+def record_figures(trained: MelCodecModel, new: Path, weights: Path) -> None:
+    """Keep in a codec's summary what it makes of bundled sounds, as trained and as stored.
+
+    A test compares the shipped weights, with the vocoder that is shipped beside them, with this.
+    """
+    found = {}
+    trained.save(new, dtype=torch.int8)
+    for name, model in (("trained", trained), ("stored", MelCodecModel.load(new))):
+        vocoder = Vocoder.load(weights / trained.vocoder)
+        measures = figures(MelCodec(model, vocoder, name=name))
+        found[name] = {str(number): round(value, 4) for number, value in measures.mel_l1.items()}
+    trained.training_summary["bundled_mel_l1"] = found
 
 
 def size_of(path: Path) -> int:

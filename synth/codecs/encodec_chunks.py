@@ -5,8 +5,8 @@
 
 The model normalises over time, so that a chunk must be passed as a whole. Published code lets
 chunks overlap by 1 %, which gives 150 frames for 148.5 hops; here they follow each other, so that
-frame i always begins at sample i * hop. So that no seam is heard, each chunk is decoded with the
-two frames that follow it, and faded over into the next.
+frame i always begins at sample i * hop. Each chunk is decoded with the two frames that follow it,
+and crossfaded with the next, so that no join is heard.
 """
 
 from typing import Any

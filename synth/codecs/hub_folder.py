@@ -100,7 +100,8 @@ def load_hub_model(folder: Path, class_name: str, *, device: torch.device | str 
     except Exception as error:  # what a damaged folder leads to has no common class
         reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
         raise CheckpointError(
-            f"{folder}: transformers cannot load it ({reason}); {FETCH_AGAIN}"
+            f"{folder}: damaged, or config and weights do not fit each other ({reason});"
+            f" {FETCH_AGAIN}"
         ) from error
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(f"{folder}: its weights lack {missing[0]}; {FETCH_AGAIN}")

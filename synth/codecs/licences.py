@@ -9,8 +9,8 @@ from files.regular import read_regular
 MAX_BYTES = 1 << 22
 REMEDY = "remove the file, or download it again"
 FRONT_MATTER = re.compile(r"\A\s*---\s*\n(?P<lines>.*?)\n---", re.DOTALL)
-LICENCE = re.compile(r"^license:\s*(?:\n\s*-\s*)?['\"]?(?P<name>[\w.+-]+)", re.MULTILINE)
-OTHER = re.compile(r"^license_name:\s*['\"]?(?P<name>[\w.+-]+)", re.MULTILINE)
+LICENCE = re.compile(r"^license:[ \t]*(?:\n\s*-\s*)?['\"]?(?P<name>\w[\w.+-]*)", re.MULTILINE)
+OTHER = re.compile(r"^license_name:\s*['\"]?(?P<name>\w[\w.+-]*)", re.MULTILINE)
 FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENSE_weights", "COPYING")
 UNKNOWN = "unknown"
 # of models whose folder does not say, by the last part of their name on Hugging Face
@@ -26,15 +26,27 @@ PUBLISHED = {
 def licence_of(folder: Path, hub_id: str | None = None) -> str:
     """Return the licence of the weights in a folder, "unknown" if nothing tells.
 
-    In this order: `license` in the head of README.md; the first line of a licence's file; what is
-    known of the model called `hub_id` or as the folder. It is never guessed from the sizes of the
-    network: weights that others trained have the same.
+    It is what the folder states, or what is known of the model called `hub_id` or as the folder. It
+    is never guessed from the sizes of the network: weights that others trained have the same.
+    """
+    stated = stated_licence(folder)
+    if stated != UNKNOWN:
+        return stated
+    return (
+        PUBLISHED.get((hub_id or "").rpartition("/")[2])
+        or PUBLISHED.get(folder.resolve().name)
+        or UNKNOWN
+    )
+
+
+def stated_licence(folder: Path) -> str:
+    """Return the licence that a folder states, or "unknown".
+
+    It is `license` in the head of README.md, or else the first line of a licence's file.
     """
     return (
         _stated(folder / "README.md")
         or next(filter(None, (_title(folder / name) for name in FILES)), None)
-        or PUBLISHED.get((hub_id or "").rpartition("/")[2])
-        or PUBLISHED.get(folder.resolve().name)
         or UNKNOWN
     )
 

@@ -1,5 +1,6 @@
 """Our own codec: audio to log-mel, latents and codes, and back through a vocoder."""
 
+import copy
 import json
 from dataclasses import asdict
 from functools import partial
@@ -129,7 +130,8 @@ class MelCodecModel(nn.Module):
 class MelCodec(Codec):
     """A trained model with a vocoder of the same mel settings.
 
-    Only what is decoded depends on the vocoder: latents and codes, and so `hash`, do not.
+    Both are copied. Only what is decoded depends on the vocoder: latents and codes, and so `hash`,
+    do not.
     """
 
     def __init__(
@@ -146,8 +148,8 @@ class MelCodec(Codec):
         self.n_codebooks = config.n_codebooks
         self.codebook_size = config.codebook_size
         self.mel = model.mel
-        self.network = model.network.eval().to(device)
-        self.vocoder = vocoder.prepare(device=device)
+        self.network = copy.deepcopy(model.network).eval().to(device)
+        self.vocoder = copy.deepcopy(vocoder).prepare(device=device)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Self:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from audio.read import MAX_RATE
+from files.errors import CheckpointError
 from synth.codec import Codec
 from synth.codecs.windows import run_in_windows
 
@@ -44,6 +46,11 @@ class PublishedCodec(Codec):
         self.licence = provenance.licence
         self.hash = provenance.hash
         self.sample_rate = int(model.config.sampling_rate)
+        if not 1 <= self.sample_rate <= MAX_RATE:
+            raise CheckpointError(
+                f"{self.name}: sampling_rate={self.sample_rate} must be from 1 to {MAX_RATE} Hz;"
+                " download it again"
+            )
 
     @abstractmethod
     def _encode_tensor(self, audio: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from files.errors import ParameterError
 from synth.codec import Codec
 from synth.codecs import rave_codebooks
+from synth.codecs.licences import stated_licence
 from synth.codecs.rave_model import RaveModel
 
 LARGEST_BOOK = 1024  # of RAVE's discrete configurations, where the export does not show it
@@ -39,6 +40,7 @@ class Rave(Codec):
         self.model = RaveModel(path, device=device)
         layout = self.model.layout
         self.name = f"rave {self.model.script.path.name}"
+        self.licence = stated_licence(self.model.script.path.resolve().parent)
         self.hash = self.model.script.hash
         self.sample_rate = layout.sample_rate
         self.channels = layout.channels_out
@@ -46,7 +48,7 @@ class Rave(Codec):
         self.n_latents = layout.n_latents
         self._codebooks: torch.Tensor | None = None
         tried = self.model.tried
-        if (tried >= 0).all() and (tried == tried.round()).all():  # indices, as floats
+        if tried.any() and (tried >= 0).all() and (tried == tried.round()).all():  # indices
             self._find_codebooks()
 
     def _find_codebooks(self) -> None:
@@ -63,7 +65,7 @@ class Rave(Codec):
         """What else is worth showing: its version and kind, how many latents it uses."""
         layout = self.model.layout
         is_streaming = self.model.is_streaming
-        kind = "discrete" if self.n_codebooks else "variational"
+        kind = "discrete" if self.n_codebooks else "continuous"
         details: dict[str, str | int | float] = {
             "version": layout.version,
             "kind": f"{kind}, streaming" if is_streaming else kind,

@@ -17,7 +17,7 @@ LEAD_SECONDS = 0.5  # of faint noise before the burst
 TAIL_SECONDS = 2.0  # after it: more than the delay of any known configuration
 QUIET = 0.01  # standard deviation of that noise
 LOUD = 0.3  # of the burst
-BURSTS = 16  # measured, each a part of a hop later than the one before
+BURSTS = 4  # measured, each a part of a hop later than the one before
 
 
 class State:
@@ -48,11 +48,13 @@ class State:
     def is_streaming(self) -> bool:
         return bool(self._start)
 
+    @torch.inference_mode()
     def reset(self) -> None:
         """Forget all sound."""
         for name, buffer in self._script.module.named_buffers():
             if name in self._start:
-                buffer.copy_(self._start[name])
+                start = self._start[name]
+                buffer.resize_(start.shape).copy_(start)
 
 
 def measure_delay(

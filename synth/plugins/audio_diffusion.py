@@ -19,10 +19,12 @@ import numpy as np
 import torch
 
 from audio.librosa_import import import_librosa
+from files.names import printable
+from synth.codecs.licences import licence_of
 from synth.hub_import import diffusers
 from synth.join_recording import FADE_SECONDS, replace_span
 from synth.plugins.diffusion import quiet_diffusers
-from synth.plugins.folder import folder_hash, folder_licence
+from synth.plugins.folder import folder_hash
 from synth.plugins.plugin import Plugin
 
 FIRST_PEAK = 0.5  # of a sound whose loudness nothing else says
@@ -34,8 +36,8 @@ class AudioDiffusion(Plugin):
     takes_audio = True
 
     def __init__(self, folder: Path, pipeline: Any) -> None:
-        self.name = f"AudioDiffusion {folder.absolute().name}"
-        self.licence = folder_licence(folder)
+        self.name = f"AudioDiffusion {printable(folder.resolve().name)}"
+        self.licence = licence_of(folder)
         self.hash = folder_hash(folder)
         self.pipeline = pipeline
         self.sample_rate = pipeline.mel.config.sample_rate

@@ -13,12 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
+from files.documents import read_document, shown_text
 from files.errors import CheckpointError, ParameterError
+from files.names import printable, quoted
+from synth.codecs.hub_folder import FETCH_AGAIN
+from synth.codecs.licences import licence_of
 from synth.hub_import import diffusers, quiet_transformers
-from synth.plugins.folder import check_folder, folder_hash, folder_licence, read_json
+from synth.plugins.folder import check_folder, folder_hash
 from synth.plugins.plugin import Plugin
 
 INDEX = "model_index.json"
@@ -116,14 +121,14 @@ def open_diffusion(folder: Path, *, device: str = "cpu") -> Plugin:
         If diffusers is missing.
     """
     check_folder(folder, INDEX, word="diffusers")
-    index = read_json(folder / INDEX)
-    name = index.get("_class_name")
+    _check_no_code(folder)
+    index = read_document(folder / INDEX, Index, error=CheckpointError, remedy=FETCH_AGAIN)
+    name = index.class_name
     if name not in (*PIPELINES, AUDIO_DIFFUSION):
         raise CheckpointError(
-            f"{folder} holds a pipeline of the class {name!r}, which makes no sound here; known"
-            f" are {', '.join(sorted((*PIPELINES, AUDIO_DIFFUSION)))}"
+            f"{folder} holds a pipeline of the class {printable(str(name))}, which makes no sound"
+            f" here; known are {', '.join(sorted((*PIPELINES, AUDIO_DIFFUSION)))}"
         )
-    check_no_code(folder, index)
     pipeline = _load(folder).to(device)
     if name == AUDIO_DIFFUSION:
         from synth.plugins.audio_diffusion import AudioDiffusion
@@ -132,27 +137,53 @@ def open_diffusion(folder: Path, *, device: str = "cpu") -> Plugin:
     return Diffusion(folder, pipeline, PIPELINES[name])
 
 
-def check_no_code(folder: Path, index: dict[str, Any]) -> None:
-    """Refuse a pipeline whose parts come from Python files of its own."""
-    for part, source in index.items():
-        library = source[0] if isinstance(source, list) and source else None
-        if isinstance(library, str) and (folder / part / f"{library}.py").exists():
-            raise CheckpointError(
-                f"{folder}: its {part} needs the program {part}/{library}.py, which comes with it"
-                " and is never run; give a model without code"
-            )
+class Index(msgspec.Struct, rename={"class_name": "_class_name"}):
+    """What is read of a model_index.json before diffusers reads it.
+
+    A class that comes with the folder is written as a pair, of its module and its name.
+    """
+
+    class_name: str | list[str]
+
+
+def _check_no_code(folder: Path) -> None:
+    code = next(iter(sorted(folder.rglob("*.py"))), None)
+    if code is not None:
+        raise CheckpointError(
+            f"{folder}: it comes with code ({printable(str(code.relative_to(folder)))}), which is"
+            " never run; give a pipeline that diffusers itself has, or remove the file"
+        )
 
 
 def _load(folder: Path) -> Any:
     package = diffusers()
     with quiet_diffusers(package):
         try:
-            pipeline = package.DiffusionPipeline.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise CheckpointError(f"{folder}: cannot be loaded ({reason})") from error
+            pipeline = package.DiffusionPipeline.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True
+            )
+        except Exception as error:  # what a damaged folder leads to has no common class
+            reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
+            raise CheckpointError(
+                f"{folder}: diffusers cannot load it ({reason}); {_remedy(folder)}"
+            ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _remedy(folder: Path) -> str:
+    """Return what to do about a folder that cannot be loaded; weights may be pickles."""
+    if any(folder.rglob("*.safetensors")) or not any(folder.rglob("*.bin")):
+        return FETCH_AGAIN
+    new = f"{folder}-safetensors"
+    script = (
+        f"import diffusers; diffusers.DiffusionPipeline.from_pretrained({str(folder)!r})"
+        f".save_pretrained({new!r})"
+    )
+    return (
+        "its weights are pickles, which can hold code; if you trust them, write them as"
+        f" safetensors and give {quoted(new)}: python -c {quoted(script)}"
+    )
 
 
 @contextmanager
@@ -177,8 +208,10 @@ class Diffusion(Plugin):
     """A pipeline that makes a whole sound at a time."""
 
     def __init__(self, folder: Path, pipeline: Any, kind: PipelineKind) -> None:
-        self.name = f"{type(pipeline).__name__.removesuffix('Pipeline')} {folder.absolute().name}"
-        self.licence = folder_licence(folder)
+        self.name = (
+            f"{type(pipeline).__name__.removesuffix('Pipeline')} {printable(folder.resolve().name)}"
+        )
+        self.licence = licence_of(folder)
         self.hash = folder_hash(folder)
         self.pipeline = pipeline
         self.kind = kind

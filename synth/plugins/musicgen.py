@@ -10,8 +10,7 @@ Copet et al., "Simple and Controllable Music Generation", arXiv 2306.05284. Toke
 A continuation hears the tokens of a sound's last seconds in place of the first window's c.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from files.documents import shown_text
 from files.errors import CheckpointError
+from files.names import printable
+from synth.codecs.hub_folder import (
+    CONFIG,
+    FETCH_AGAIN,
+    check_weights,
+    load_hub_model,
+    read_hub_config,
+)
+from synth.codecs.licences import licence_of
 from synth.hub_import import quiet_transformers, transformers
-from synth.plugins.folder import check_folder, folder_hash, folder_licence, read_json
+from synth.plugins.chroma import chroma_from, one_hot_chroma
+from synth.plugins.folder import check_folder, folder_hash
+from synth.plugins.musicgen_window import NotFiniteError, TokensHeard, Window
 from synth.plugins.plugin import Plugin
 
 CLASSES = {
     "musicgen": "MusicgenForConditionalGeneration",
     "musicgen_melody": "MusicgenMelodyForConditionalGeneration",
 }
+TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
 WINDOW_SECONDS = 30.0  # the length of the training clips
 KEPT_SECONDS = 12.0  # of a window that the next one hears
 CUT_SECONDS = 1.0  # at the end of a window: noise was heard there
 TOP_K = 250  # of the paper, as the guidance
 GUIDANCE = 3.0
-JOIN_FRAMES = 5  # before the end of what two windows share, where both know what follows
+
+Condition = Callable[[int], dict[str, Any]]
+"""Gives what the model hears beside codes, of a window that begins at a frame of the new sound."""
 
 
 def open_musicgen(folder: Path, *, device: str = "cpu") -> Plugin:
@@ -42,38 +56,36 @@ def open_musicgen(folder: Path, *, device: str = "cpu") -> Plugin:
     Raises
     ------
     CheckpointError
-        If it is no such folder, or damaged.
+        If it is no such folder, or damaged, or comes with code.
     ParameterError
         If transformers is missing.
     """
-    check_folder(folder, "config.json", word="transformers")
-    config = read_json(folder / "config.json")
-    kind = config.get("model_type")
-    if kind not in CLASSES:
+    check_folder(folder, CONFIG, word="transformers")
+    config = read_hub_config(folder)
+    class_name = CLASSES.get(config.model_type)
+    if class_name is None:
         raise CheckpointError(
-            f"{folder} holds a model of the type {kind!r}, which makes no sound here; known are"
-            f" {' and '.join(CLASSES)}"
+            f"{folder} holds a model of the type {printable(config.model_type)}, which makes no"
+            f" sound here; known are {' and '.join(CLASSES)}"
         )
-    if "auto_map" in config:
-        raise CheckpointError(f"{folder}: its config.json asks to run code of its own; refused")
-    package = transformers()
-    options = {"local_files_only": True, "trust_remote_code": False}
-    with quiet_transformers():
-        try:
-            model = getattr(package, CLASSES[kind]).from_pretrained(folder, **options)
-            tokenizer = _tokenizer(package, folder, options)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{folder}: cannot be loaded ({reason})") from error
-    return MusicGen(folder, model.eval().to(device), tokenizer)
+    check_weights(folder, class_name)
+    model = load_hub_model(folder, class_name, device=device)
+    return MusicGen(folder, model, _tokenizer(folder), licence_of(folder, config.hub_id))
 
 
-def _tokenizer(package: Any, folder: Path, options: dict[str, bool]) -> Any:
+def _tokenizer(folder: Path) -> Any:
     """Return the tokenizer of a folder, or None if there is none."""
-    names = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
-    if not any((folder / name).is_file() for name in names):
+    if not any((folder / name).is_file() for name in TOKENIZERS):
         return None
-    return package.AutoTokenizer.from_pretrained(folder, **options)
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        with quiet_transformers():
+            return transformers().AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:  # what a damaged tokenizer leads to has no common class
+        reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
+        raise CheckpointError(
+            f"{folder}: its tokenizer cannot be loaded ({reason}); {FETCH_AGAIN}"
+        ) from error
 
 
 class MusicGen(Plugin):
@@ -81,13 +93,15 @@ class MusicGen(Plugin):
 
     takes_audio = True
 
-    def __init__(self, folder: Path, model: Any, tokenizer: Any) -> None:
-        self.name = f"{type(model).__name__.removesuffix('ForConditionalGeneration')} {folder.name}"
-        self.licence = folder_licence(folder)
+    def __init__(self, folder: Path, model: Any, tokenizer: Any, licence: str) -> None:
+        kind = type(model).__name__.removesuffix("ForConditionalGeneration")
+        self.name = f"{kind} {printable(folder.resolve().name)}"
+        self.licence = licence
         self.hash = folder_hash(folder)
         self.model = model
         self.tokenizer = tokenizer
         self.takes_prompt = tokenizer is not None
+        self.takes_melody = hasattr(model.config, "num_chroma")
         codec = model.config.audio_encoder
         self.sample_rate = codec.sampling_rate
         self.channels = model.decoder.config.audio_channels
@@ -109,22 +123,48 @@ class MusicGen(Plugin):
         prompt: str | None,
         audio: np.ndarray | None,
     ) -> np.ndarray:
+        text = self._text(prompt)
+        return self._fill(n_samples, lead, audio, lambda _: text)
+
+    def _play(
+        self,
+        melody: np.ndarray,
+        n_samples: int,
+        *,
+        lead: int,
+        random_seed: int,
+        prompt: str | None,
+        audio: np.ndarray | None,
+    ) -> np.ndarray:
+        text = self._text(prompt, GUIDANCE)
+        chroma = one_hot_chroma(melody[0], self.sample_rate, self.model.config.num_chroma)
+
+        def condition(frame: int) -> dict[str, Any]:
+            span = chroma_from(chroma, frame * self.hop_length, self.model.config.chroma_length)
+            return {**text, "input_features": torch.from_numpy(span)[None].to(self.model.device)}
+
+        return self._fill(n_samples, lead, audio, condition)
+
+    def _fill(
+        self, n_samples: int, lead: int, audio: np.ndarray | None, condition: Condition
+    ) -> np.ndarray:
+        """Make windows until there are enough samples, NaN if the model's scores are."""
         codes = torch.zeros(self.n_codebooks, 0, dtype=torch.long)
         if audio is not None:
             codes = self._encode(audio)
         made = np.zeros((self.channels, n_samples), np.float32)
         try:
-            for window in self._windows(codes, n_samples - lead, self._text(prompt)):
+            for window in self._windows(codes, n_samples - lead, condition):
                 window.put_into(made, lead, self.hop_length)
         except NotFiniteError:
             made[:] = np.nan
         return made
 
-    def _text(self, prompt: str | None) -> dict[str, Any]:
+    def _text(self, prompt: str | None, guidance: float = 1.0) -> dict[str, Any]:
         """Return what the language model hears of a text; without one it is told to ignore it."""
         if prompt is None:
             nothing = torch.zeros(1, 1, dtype=torch.long, device=self.model.device)
-            return {"input_ids": nothing, "attention_mask": nothing, "guidance_scale": 1.0}
+            return {"input_ids": nothing, "attention_mask": nothing, "guidance_scale": guidance}
         tokens = self.tokenizer([prompt], return_tensors="pt").to(self.model.device)
         return {
             "input_ids": tokens["input_ids"],
@@ -146,85 +186,41 @@ class MusicGen(Plugin):
         ]
         return torch.stack(codes, dim=1).flatten(0, 1).cpu()
 
-    def _windows(self, heard: Tensor, n_samples: int, text: dict[str, Any]) -> Iterator["Window"]:
+    def _windows(self, heard: Tensor, n_samples: int, condition: Condition) -> Iterator[Window]:
         """Make so many samples of new sound after the codes (n_codebooks, frames) heard."""
         n_frames = -(-n_samples // self.hop_length)
         n_made = 0
         while n_made < n_frames:
             n_heard = heard.shape[1]
             n_new = min(self.window_frames - self.cut_frames - n_heard, n_frames - n_made)
-            codes, audio = self._window(heard, n_new + self.cut_frames, text)
-            yield Window(n_made, n_heard, audio[:, : (n_heard + n_new) * self.hop_length])
+            n_all = n_heard + n_new
+            options = condition(n_made - n_heard)
+            codes, audio = self._window(heard, n_all + self.cut_frames, options)
+            yield Window(n_made, n_heard, audio[:, : n_all * self.hop_length])
             n_made += n_new
-            heard = codes[:, : n_heard + n_new][:, -self.kept_frames :]
+            heard = codes[:, :n_all][:, -self.kept_frames :]
 
-    def _window(self, heard: Tensor, n_new: int, text: dict[str, Any]) -> tuple[Tensor, np.ndarray]:
-        """Return codes (n_codebooks, frames) and audio (channels, samples), with what is heard.
+    def _window(
+        self, heard: Tensor, n_frames: int, options: dict[str, Any]
+    ) -> tuple[Tensor, np.ndarray]:
+        """Return codes (n_codebooks, n_frames - 1) and audio, which both begin with what is heard.
 
-        The codes lack those of the last frame.
+        n new tokens of K codebooks make n - K + 1 frames.
         """
         delays = torch.arange(self.n_codebooks) // self.channels
         tokens = TokensHeard()
-        given = {"decoder_input_ids": heard.to(self.model.device)} if heard.shape[1] else {}
+        if heard.shape[1]:
+            options = {**options, "decoder_input_ids": heard.to(self.model.device)}
         with quiet_transformers():
             audio = self.model.generate(
-                **text,
-                **given,
-                max_new_tokens=n_new + int(delays[-1]),
+                **options,
+                max_new_tokens=n_frames - heard.shape[1] + int(delays[-1]),
                 do_sample=True,
                 top_k=TOP_K,
                 temperature=1.0,
                 logits_processor=[tokens],
             )
-        n_frames = heard.shape[1] + n_new
         columns = 1 + delays[:, None] + torch.arange(n_frames - 1)
         codes = tokens.tokens.cpu().gather(1, columns)
-        codes[:, : heard.shape[1]] = heard[:, : n_frames - 1]
+        codes[:, : heard.shape[1]] = heard
         return codes, audio[0].float().cpu().numpy()
-
-
-class NotFiniteError(Exception):
-    """The scores of the next tokens are NaN, so that none can be drawn."""
-
-
-class TokensHeard:
-    """Keeps the tokens (n_codebooks, steps) that a language model has made before its last step."""
-
-    tokens: Tensor
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self.tokens = input_ids
-        if scores.isnan().any():
-            raise NotFiniteError
-        return scores
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of a sound.
-
-    Attributes
-    ----------
-    n_made : int
-        Frames of new sound before it.
-    n_heard : int
-        Frames at its beginning that are not new.
-    audio : ndarray, float32, shape (channels, n_samples)
-    """
-
-    n_made: int
-    n_heard: int
-    audio: np.ndarray
-
-    def put_into(self, made: np.ndarray, lead: int, hop_length: int) -> None:
-        """Put it into a sound whose new part begins at the sample `lead`."""
-        first = lead + (self.n_made - self.n_heard) * hop_length
-        start = 0
-        if self.n_made:  # the frames before its new ones are in `made`, too: fade where both are
-            start = first + max(self.n_heard - JOIN_FRAMES, 0) * hop_length
-            fade = slice(start, start + hop_length)
-            rise = np.linspace(0, 1, hop_length, dtype=np.float32)[: made[:, fade].shape[1]]
-            made[:, fade] += rise * (self.audio[:, start - first :][:, : len(rise)] - made[:, fade])
-            start += hop_length
-        part = self.audio[:, start - first :][:, : made.shape[1] - start]
-        made[:, start : start + part.shape[1]] = part

@@ -8,6 +8,7 @@ check what is given, fix the random numbers and join the new sound to what it go
 
 import math
 from abc import ABC, abstractmethod
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,8 +31,8 @@ class Plugin(ABC):
     sample_rate : int
         Hz.
     channels : int
-    takes_prompt, takes_audio : bool
-        Whether it has a use for text, and for a sound to go on from.
+    takes_prompt, takes_audio, takes_melody : bool
+        Whether it has a use for text, for a sound to go on from, and for one whose melody it plays.
     most_seconds : float
         The longest sound that it can make.
     """
@@ -43,6 +44,7 @@ class Plugin(ABC):
     channels: int = 1
     takes_prompt: bool = False
     takes_audio: bool = False
+    takes_melody: bool = False
     most_seconds: float = math.inf
 
     def generate(
@@ -52,6 +54,7 @@ class Plugin(ABC):
         random_seed: int,
         prompt: str | None = None,
         audio: np.ndarray | None = None,
+        melody: np.ndarray | None = None,
     ) -> np.ndarray:
         """Make one sound.
 
@@ -65,6 +68,8 @@ class Plugin(ABC):
             What it should sound like.
         audio : ndarray, float32, shape (channels, n)
             A sound to go on from, at the plug-in's sample rate.
+        melody : ndarray, float32, shape (1, n)
+            A sound whose melody the new sound plays, at the plug-in's sample rate.
 
         Returns
         -------
@@ -77,14 +82,22 @@ class Plugin(ABC):
         ParameterError, AudioError
             If it has no use for what is given, or cannot make so many seconds.
         """
-        self.check_request(seconds, has_prompt=prompt is not None, has_audio=audio is not None)
+        self.check_request(
+            seconds,
+            has_prompt=prompt is not None,
+            has_audio=audio is not None,
+            has_melody=melody is not None,
+        )
         n_samples = round(seconds * self.sample_rate)
         if audio is not None:
-            self._check_audio(audio)
+            self._check_audio(audio, self.channels)
+        if melody is not None:
+            self._check_audio(melody, 1)
         lead = 0 if audio is None else min(audio.shape[1], self._lead_samples)
+        make = self._generate if melody is None else partial(self._play, melody)
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(random_seed)
-            made = self._generate(
+            made = make(
                 lead + n_samples, lead=lead, random_seed=random_seed, prompt=prompt, audio=audio
             )
         if made.shape != (self.channels, lead + n_samples):
@@ -112,7 +125,22 @@ class Plugin(ABC):
         of the last samples of `audio`: the join is a crossfade between the two.
         """
 
-    def check_request(self, seconds: float, *, has_prompt: bool, has_audio: bool) -> None:
+    def _play(
+        self,
+        melody: np.ndarray,
+        n_samples: int,
+        *,
+        lead: int,
+        random_seed: int,
+        prompt: str | None,
+        audio: np.ndarray | None,
+    ) -> np.ndarray:
+        """As `_generate`, with the melody of a sound (1, n); only of those that take one."""
+        raise NotImplementedError
+
+    def check_request(
+        self, seconds: float, *, has_prompt: bool, has_audio: bool, has_melody: bool = False
+    ) -> None:
         """Refuse what this plug-in cannot do, before anything is made.
 
         Raises
@@ -123,6 +151,8 @@ class Plugin(ABC):
             raise ParameterError(f"{self.name} has no use for text; leave --prompt out")
         if has_audio and not self.takes_audio:
             raise ParameterError(f"{self.name} cannot go on from a sound; leave --continue out")
+        if has_melody and not self.takes_melody:
+            raise ParameterError(f"{self.name} cannot follow a sound; leave --follow out")
         if not (math.isfinite(seconds) and seconds * self.sample_rate >= 1):
             raise ParameterError(f"seconds={seconds} must be a positive number")
         if seconds > self.most_seconds:
@@ -131,10 +161,10 @@ class Plugin(ABC):
                 f" {self.most_seconds:g}; give fewer"
             )
 
-    def _check_audio(self, audio: np.ndarray) -> None:
-        if audio.ndim != 2 or audio.shape[0] != self.channels or not audio.shape[1]:
+    def _check_audio(self, audio: np.ndarray, channels: int) -> None:
+        if audio.ndim != 2 or audio.shape[0] != channels or not audio.shape[1]:
             raise AudioError(
-                f"audio of shape {audio.shape} must be ({self.channels}, samples) for {self.name}"
+                f"audio of shape {audio.shape} must be ({channels}, samples) for {self.name}"
             )
         if not np.isfinite(audio).all():
             raise AudioError(f"audio for {self.name} must be finite; it holds NaN or infinity")

@@ -93,3 +93,15 @@ def test_beats_that_no_pulse_needs_are_trimmed():
     grid = grid_of([0, 1, 2, 3, 4, 5], [0, 0.5, 0, 0, 0, 0]).trimmed()
     assert grid.beats.tolist() == [1, 2]
     assert grid.pulse.tolist() == [0.5, 0]
+
+
+def test_within_a_signal_the_next_beats_are_its_own():
+    """Until its pulse ends, and from there on as the tempo goes on."""
+    beats = np.array([0.0, 100, 210, 300, 400, 2000, 2050, 2100])
+    pulse = np.array([1.0, 1, 1, 1, 0, 1, 1, 0])
+    grid = BeatGrid(beats, pulse, 3000, 1000)
+    np.testing.assert_allclose(grid.after(90, 1, count=3), [100, 210, 300])
+    np.testing.assert_allclose(grid.after(100, 2, count=4), [100, 155, 210, 255])
+    np.testing.assert_allclose(grid.after(310, 1, count=3), [400, 500, 600], atol=12)
+    np.testing.assert_allclose(grid.after(2010, 1, count=3), [2050, 2100, 2150])
+    np.testing.assert_allclose(grid.after(3000, 1, count=2), [3000, 3050])

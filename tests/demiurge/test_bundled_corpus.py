@@ -39,14 +39,14 @@ def test_file_is_as_listed_and_sounds(row):
     assert np.abs(samples).max() > 0.01
 
 
-def test_sounds_fit_in_five_megabytes_and_weights_in_thirty():
+def test_sounds_fit_in_five_megabytes_and_weights_in_thirty_five():
     sizes = [
         (path.is_relative_to(WEIGHTS), path.stat().st_size)
         for path in DATA.rglob("*")
         if path.is_file()
     ]
     assert sum(size for is_weights, size in sizes if not is_weights) < 5e6
-    assert 5e6 < sum(size for is_weights, size in sizes if is_weights) < 30e6
+    assert 5e6 < sum(size for is_weights, size in sizes if is_weights) < 35e6
 
 
 def test_seed_is_not_in_the_corpus():

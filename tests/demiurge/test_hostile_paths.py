@@ -23,6 +23,7 @@ from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 from tests.demiurge.test_commands import leaves
+from tests.synth.toy_codecs import save_toy as save_toy_codec
 from tests.synth.toy_flows import MEL, toy_flow
 
 MOST_SECONDS = 10
@@ -46,6 +47,8 @@ LINES = {
     "query": "SEED DB -k 1 --steps 1",
     "render": "SEED DB MODEL -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
+    "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
+    "infill, audio": "SEED MASKED -o NEW_FILE.wav --keep periodic:2",
     "playback": "PLAN -o NEW_FILE.wav --picture NEW_FILE.png --stems NEW_FOLDER --root SOUNDS",
     "browse": "DB --plan PLAN --model MODEL --folder NEW_FOLDER --root SOUNDS --port 1",
     "evaluate": "DB MODEL --seeds PIECES -o NEW_FOLDER --root SOUNDS --musicnn PACKAGE",
@@ -54,7 +57,9 @@ LINES = {
     "synth generate, follow": "FLOW VOCODER NEW_FOLDER --follow SEED",
     "synth resynth": "SEED VOCODER -o NEW_FILE.wav",
     "synth train-vocoder": "SOUNDS NEW_MODEL --from VOCODER --minutes 0.001",
+    "synth resynth, codec": "SEED codec:CODEC -o NEW_FILE.wav --codebooks 1",
     "synth train-generator": "SOUNDS NEW_MODEL --from FLOW --minutes 0.001",
+    "synth train-codec": "SOUNDS NEW_MODEL --from CODEC --vocoder VOCODER --size SIZES --steps 1",
     "synth evaluate vocoder": "VOCODER SOUNDS --picture NEW_FILE.png --musicnn PACKAGE",
     "synth evaluate generator": "UNAGAN VOCODER SOUNDS --musicnn PACKAGE",
     "synth evaluate folders": "SOUNDS SOUNDS --musicnn PACKAGE",
@@ -83,11 +88,14 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     paths = {
         "DB": "my.db",
         "MODEL": "my.model",
+        "MASKED": "my.masked",
         "PLAN": "out.plan.json",
         "TABLE": "table.csv",
         "FLOW": "my.flow",
         "UNAGAN": "my.unagan",
         "VOCODER": "my.vocoder",
+        "CODEC": "my.codec",
+        "SIZES": "sizes.json",
     }
     given |= {name: folder / path for name, path in paths.items()}
     fixtures = Path(__file__).parents[1] / "fixtures"
@@ -96,15 +104,19 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     given["MEAN"] = folder / "mean.npy"
     np.save(given["MEAN"], np.zeros(80, np.float32))
     frames = ("--units", "frame", "--descriptors", "mfcc")
+    masked = ("--architecture", "masked")
     for words in (
         ("db", "build", sounds, given["DB"], *frames),
         ("sequencer", "train", given["DB"], given["MODEL"], "--epochs", 1),
+        ("sequencer", "train", given["DB"], given["MASKED"], "--epochs", 1, *masked),
         ("mosaic", given["SEED"], given["DB"], "-o", folder / "out.wav"),
         ("db", "export", given["DB"], given["TABLE"], "--format", "csv"),
     ):
         done = run(*words)
         assert done.exit_code == 0, done.output
     toy_flow().save(given["FLOW"])
+    save_toy_codec(given["CODEC"], MEL)
+    given["SIZES"].write_text('{"segment_frames": 32, "batch_size": 1}')
     with torch.random.fork_rng():
         torch.manual_seed(0)
         sizes = {"dim": 16, "intermediate_dim": 16}

@@ -27,10 +27,12 @@ from scripts.train.models import Model, Place
 from scripts.train.ship import ship
 from sequencer.forecaster import Forecaster
 from synth.generator import load_generator
+from synth.open_codec import open_codec
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 from tests.kills import KILLS, Case, Killing, demiurge, files_in, fork_server, old_or_new
+from tests.synth.toy_codecs import SIZES as TOY_CODEC
 from tests.synth.toy_flows import MEL
 
 RATE = 44100
@@ -54,6 +56,7 @@ def made(tmp_path_factory, tabla) -> SimpleNamespace:
     run("db", "remove", "removed/my.db", "0*")
     run("sequencer", "train", "db/my.db", "my.model", "--epochs", 1)
     run("sequencer", "train", "db/my.db", "mixture", "--epochs", 1, "--head", "mixture")
+    run("sequencer", "train", "db/my.db", "masked", "--epochs", 1, "--architecture", "masked")
     (folder / "long").mkdir()
     for i in range(3):
         sf.write(folder / "long" / f"{i}.wav", np.tile(np.roll(tabla, 9999 * i), 8), RATE)
@@ -67,6 +70,7 @@ def made(tmp_path_factory, tabla) -> SimpleNamespace:
         vocoder.save(folder / "my.vocoder")
         UnaganGenerator(UnaganConfig(z_channels=6, width=16), MEL).save(folder / "my.unagan")
     (folder / "toy.json").write_text(json.dumps({"width": 64, "layers": 1, "clip_frames": 256}))
+    (folder / "codec.json").write_text(json.dumps({**TOY_CODEC, "segment_frames": 64}))
     run("db", "export", "db/my.db", "table.csv", "--format", "csv")
     place = folder / "train" / "models" / "vocoder"
     shutil.copytree(folder / "my.vocoder", place)
@@ -209,6 +213,14 @@ def cases(made: Path) -> dict[str, Case]:
             run(f"synth train-generator MADE/long OUT/m --size MADE/toy.json {train}", made),
             check=functools.partial(a_model_is_whole, load_generator),
         ),
+        "train-codec": trained(
+            run(
+                "synth train-codec MADE/long OUT/m --vocoder MADE/my.vocoder --size MADE/codec.json"
+                f" {train}",
+                made,
+            ),
+            check=functools.partial(a_model_is_whole, open_codec),
+        ),
         "synth generate": files(
             run(
                 "synth generate MADE/my.unagan MADE/my.vocoder OUT/made --minutes 0.1 --seconds 1"
@@ -227,6 +239,13 @@ def cases(made: Path) -> dict[str, Case]:
         "render": files(
             run(f"render {over} MADE/my.model -o OUT/out.wav --seconds 1 --force", made),
             start=made / "audio",
+        ),
+        "infill": files(
+            run(
+                "infill MADE/audio/out.plan.json MADE/db/my.db MADE/masked -o OUT/filled.wav"
+                " --keep periodic:2 --force",
+                made,
+            )
         ),
         "mosaic": files(run(f"mosaic {over} -o OUT/out.wav --force", made), start=made / "audio"),
         "playback": files(

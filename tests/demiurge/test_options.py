@@ -26,9 +26,12 @@ from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
 from query.options import CONTINUATION_PATH, DEFAULT_K, PathOptions
 from scripts.measure.options import commands, options
+from sequencer.infill import InfillOptions
+from sequencer.names import MASKED
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions
+from sequencer.train_masked import MaskedOptions
 from synth.architectures import ARCHITECTURES as VOCODERS
 from synth.mel import PRESETS
 from synth.names import GENERATORS
@@ -136,7 +139,7 @@ def test_choices_are_those_of_the_registries():
     assert choices("playback", "--export") == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
-    assert choices("sequencer train", "--architecture") == list(ARCHITECTURES)
+    assert choices("sequencer train", "--architecture") == [*ARCHITECTURES, MASKED]
     assert choices("sequencer train", "--head") == list(HEADS)
     assert choices("synth train-vocoder", "--architecture") == list(VOCODERS)
     assert choices("synth train-generator", "--architecture") == list(GENERATORS)
@@ -182,6 +185,9 @@ def told_defaults(command: str) -> dict[str, object]:
             ForecasterOptions(),
             {"random_seed": "0", "learning_rate": None, "head": "contrast"},
         ),
+        ("sequencer train", MaskedOptions(), {"random_seed": "0", "learning_rate": None}),
+        ("infill", InfillOptions(), {}),
+        ("infill", SamplingOptions(), {"random_seed": "0"}),
     ],
 )
 def test_defaults_are_those_of_the_library(command, made, elsewhere):

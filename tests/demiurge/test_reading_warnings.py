@@ -15,6 +15,7 @@ from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
 from synth.vocoder import Vocoder
 from tests.audio.containers.made_files import encoded, flac_without_total
+from tests.synth.toy_codecs import save_toy as save_toy_codec
 from tests.synth.toy_flows import MEL, toy_flow
 
 SAYS = (
@@ -37,6 +38,7 @@ def work(tmp_path_factory):
     invoke(f"db build {folder}/sounds {folder}/my.db --executor serial")
     invoke(f"sequencer train {folder}/my.db {folder}/my.model --epochs 1 --head mixture")
     toy_flow().save(folder / "flow")
+    save_toy_codec(folder / "codec", MEL)
     (folder / "toy.json").write_text('{"width": 64, "layers": 1, "clip_frames": 256}')
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -63,6 +65,7 @@ def lines(caplog):
         "render {seed} {work}/my.db {work}/my.model -o {out}.wav --seconds 1 --include-seed",
         "sequencer forecast {work}/my.model {seed} -o {out}.json --steps 2 --variations 2",
         "synth resynth {seed} {work}/vocoder -o {out}.wav",
+        "synth resynth {seed} codec:{work}/codec -o {out}.wav",
         "synth train-generator {folder} {out}.flow --size {work}/toy.json --steps 1",
         "synth train-vocoder {folder} {out}.vocoder --from {work}/vocoder --steps 1"
         " --segment-frames 16 --batch-size 1",

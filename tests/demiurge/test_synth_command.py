@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
 from synth.architectures import ARCHITECTURES
+from synth.codec_options import CodecOptions
+from synth.codecs.mel_codec_sizes import MelCodecSizes
 from synth.flow import FlowConfig
 from synth.flow_generator import FlowGenerator
 from synth.flow_options import FlowOptions
@@ -96,7 +98,12 @@ def test_every_command_speaks_json():
 
 
 @pytest.mark.parametrize(
-    ("name", "made"), [("train-vocoder", VocoderOptions), ("train-generator", FlowOptions)]
+    ("name", "made"),
+    [
+        ("train-vocoder", VocoderOptions),
+        ("train-generator", FlowOptions),
+        ("train-codec", CodecOptions),
+    ],
 )
 def test_defaults_of_training_are_those_of_the_library(name, made):
     defaults = dataclasses.asdict(made())
@@ -110,10 +117,13 @@ def test_models_are_those_of_the_library():
     document = json.loads(run("models", "--json").out)
     assert list(document["vocoders"]) == list(ARCHITECTURES)
     assert document["generators"]["flow"]["small"] == dataclasses.asdict(FlowSizes())
+    assert document["codecs"] == {"small": dataclasses.asdict(MelCodecSizes())}
     assert document["shipped"]["vocoder"][0] == "vocoder"
+    assert document["shipped"]["codec"] == ["codec"]
     said = run("models").out
     assert "vocoder melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in said
     assert "generator unagan, size small: width 160, discriminator_width 160, " in said
+    assert "codec, size small: stride 2, width 256, " in said
     assert "vocoders that come with Demiurge: shipped (vocoder)" in said
 
 

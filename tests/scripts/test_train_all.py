@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from files.errors import ParameterError
@@ -17,8 +18,10 @@ from scripts.train.models import Model, Place, next_model, read_models
 from scripts.train.ship import MOST_BYTES, ship, size_of
 from scripts.train.turns import Turns, arguments_of, lower_priority
 from synth.mel import MelSettings
+from synth.open_codec import open_codec
 from synth.vocoder import Vocoder
 from tests.pages import ROOT
+from tests.synth.toy_codecs import toy_codec, toy_model, toy_vocoder
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_training.py")))
 PIANO = Model("piano", "train-generator", ("piano/train",), 3, ("--architecture", "flow"))
@@ -71,6 +74,7 @@ def test_table_names_models_that_can_be_trained():
         "unagan",
         "vocoder",
         "vocoder-44k",
+        "codec",
     ]
     known = subprocess.run(
         [sys.executable, "-m", "demiurge", "synth", "--help"],
@@ -85,7 +89,7 @@ def test_table_names_models_that_can_be_trained():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('command = "train"\naudio = ["a"]\nshare = 1', "command='train' must be train-generator"),
+        ('command = "train"\naudio = ["a"]\nshare = 1', "command='train' must be one of train-gen"),
         ('command = "train-vocoder"\naudio = []\nshare = 1', "must name at least one folder"),
         ('command = "train-vocoder"\naudio = ["a"]\nshare = 0', "share=0 must be positive"),
         ('command = "train-vocoder"\naudio = ["a"]\nshare = 1\nlr = 2', "unexpected keyword"),
@@ -280,12 +284,26 @@ def test_shipped_weights_are_the_kept_ones_in_8_bits(place, trained, tmp_path):
     assert size_of(out) < 0.5 * size_of(place.folder(DRUMS))
 
 
+def test_a_shipped_codec_leaves_its_vocoder_out_and_says_its_licence(place, tmp_path):
+    codec = Model("codec", "train-codec", ("drums/train",), 1)
+    toy_model().save(place.folder(codec))
+    toy_vocoder().save(place.folder(codec) / "vocoder")
+    toy_vocoder().save(tmp_path / "vocoder")
+    out = ship(place, codec, weights=tmp_path)
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "model.safetensors"]
+    shipped = open_codec(out)
+    assert (shipped.licence, shipped.name) == ("MIT", "codec codec")
+    audio = np.sin(np.arange(4000) / 5).astype(np.float32)
+    latents = toy_codec().latents(audio)
+    assert np.abs(shipped.latents(audio) - latents).mean() < 0.1 * latents.std()
+
+
 def test_weights_that_would_be_too_large_together_are_not_shipped(place, trained, tmp_path):
     weights = tmp_path / "weights"
     (weights / "other").mkdir(parents=True)
     with (weights / "other" / "model.safetensors").open("wb") as file:
         file.truncate(MOST_BYTES - 1000)
-    with pytest.raises(ParameterError, match=r"together would be 30\.. MB, and may be 30"):
+    with pytest.raises(ParameterError, match=r"together would be 35\.. MB, and may be 35"):
         ship(place, DRUMS, weights=weights)
     assert [path.name for path in weights.iterdir()] == ["other"]
     with pytest.raises(ParameterError, match="holds no weights yet; train piano"):

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from db.settings import DescriptorSettings
 from files.errors import ParameterError
+from sequencer.augmentation import SEMITONES, Augmentation
 from sequencer.averages import slow_averages
+from sequencer.coarse import coarse_rows
 from sequencer.condition import DROPPED_CONDITION
 from sequencer.conditions import conditions_for
 from sequencer.forecaster import Forecaster
@@ -14,6 +17,7 @@ from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout
 from sequencer.sampling import SamplingOptions
 from sequencer.scorer import ForecasterScorer
+from sequencer.track import Track
 from sequencer.windows import Batch, Windows
 from tests.sequencer.condition_toys import KINDS, conditioned, track
 from tests.sequencer.toys import SETTINGS, roll, song, toy
@@ -166,8 +170,9 @@ def test_windows_have_the_rows_of_their_steps():
         assert torch.equal(batch.conditions, -batch.sequence[:, :-1])
 
 
-@pytest.mark.parametrize("model", [toy(), conditioned("coarse")], ids=["plain", "coarse"])
-def test_a_model_that_was_not_trained_with_a_track_refuses_one(model):
+@pytest.mark.parametrize("kind", ["plain", "coarse"])
+def test_a_model_that_was_not_trained_with_a_track_refuses_one(kind):
+    model = toy() if kind == "plain" else conditioned(kind)
     message = "not trained to go with another track; train one with.* --with NAME, or leave --with"
     other = track(conditioned("track"))
     with pytest.raises(ParameterError, match=message):
@@ -180,3 +185,33 @@ def test_a_model_that_was_not_trained_with_a_track_refuses_one(model):
 def test_a_model_with_a_condition_works_without(kind):
     model = conditioned(kind)
     assert np.isfinite(roll(model, song(13, 3), 5)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rows_of_a_condition_change_as_the_steps_do(kind):
+    """In training in all keys: rows of changed steps, or of a track that is changed alike."""
+    settings = DescriptorSettings(n_mfcc=2, descriptors=("mfcc", "chroma"), units="onset")
+    rng = np.random.default_rng(0)
+    raw = rng.normal(3, 2, (60, settings.n_descriptors)).astype(np.float32)
+    model = conditioned(kind, head="contrast", settings=settings, raw=raw)
+    scores = model.normalise(torch.from_numpy(raw))
+    frames = rng.normal(3, 2, (200, len(settings.frame_names))).astype(np.float32)
+    ends = 1024 * np.arange(60)
+
+    def rows(steps, semitones):
+        if kind == "coarse":
+            return coarse_rows(model, steps)
+        chroma = [settings.frame_names.index(f"chroma{i}") for i in range(12)]
+        played = frames.copy()
+        played[:, chroma] = np.roll(frames[:, chroma], semitones, axis=1)
+        return torch.from_numpy(Track(model, played).rows(ends))
+
+    (before,) = Windows([scores], window=99, batch_size=1, conditions=[rows(scores, 0)]).epoch()
+    torch.manual_seed(1)
+    after = Augmentation(model)(before)
+    torch.manual_seed(1)
+    expected = rows(after.sequence[0], int(torch.randint(SEMITONES, ())))
+    torch.testing.assert_close(
+        after.conditions[0], expected[:59], equal_nan=True, atol=1e-3, rtol=1e-3
+    )
+    assert not torch.allclose(after.conditions.nan_to_num(), before.conditions.nan_to_num())

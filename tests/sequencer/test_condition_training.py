@@ -10,10 +10,10 @@ from db.normaliser import fit_normaliser
 from files.errors import ParameterError
 from sequencer.averages import slow_averages
 from sequencer.coarse_likelihood import loss_with_coarse
-from sequencer.condition_rows import Tracks
 from sequencer.forecaster import Forecaster
 from sequencer.registry import ARCHITECTURES
 from sequencer.track import Track
+from sequencer.tracks import Tracks
 from sequencer.train import ForecasterOptions, train_forecaster
 from tests.sequencer.toys import SETTINGS, train
 

@@ -19,7 +19,8 @@ from files.errors import ParameterError
 from files.hashing import hash_file
 from synth.clips import SAFE_PEAK, make_clip, plain_clip
 from synth.faults import mel_fault
-from synth.generate import MAX_ATTEMPTS, GenerateOptions, generate
+from synth.fill_folder import MAX_ATTEMPTS
+from synth.generate import GenerateOptions, generate
 from synth.generated_manifest import MANIFEST, clear_folder, open_folder
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.unagan import UnaganConfig

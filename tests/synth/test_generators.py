@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from files.errors import CheckpointError, ParameterError
 from synth.flow import FlowConfig
 from synth.flow_generator import N_STYLES, FlowGenerator
-from synth.generated_manifest import make_header
+from synth.generated_header import make_header
 from synth.generator import Generator, load_generator
 from synth.mel import MelSettings
 from synth.names import GENERATORS

@@ -1,5 +1,7 @@
 """A mel codec of toy width with random weights, and a vocoder for it."""
 
+from pathlib import Path
+
 import torch
 
 from synth.codecs.mel_codec import MelCodec, MelCodecModel
@@ -40,7 +42,7 @@ def toy_codec(random_seed: int = 0) -> MelCodec:
     return MelCodec(toy_model(random_seed), toy_vocoder(), name="codec toy")
 
 
-def save_toy(folder) -> None:
+def save_toy(folder: Path, mel: MelSettings = MEL) -> None:
     """Save a codec's folder, with the vocoder in it."""
-    toy_model().save(folder)
-    toy_vocoder().save(folder / "vocoder")
+    toy_model(mel=mel).save(folder)
+    toy_vocoder(mel).save(folder / "vocoder")

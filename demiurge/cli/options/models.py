@@ -14,6 +14,7 @@ from demiurge.cli.terminal import echo_line
 from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
 from files.names import without_name
+from sequencer.names import COARSE
 
 if TYPE_CHECKING:
     from synth.generator import Generator
@@ -60,7 +61,7 @@ def check_model_output(path: Path, *, force: bool) -> None:
 
     if path.is_dir() and all(file.name == LOCK_NAME for file in path.iterdir()):
         return  # the lock is left by a training that was killed before its first save
-    if path.exists() and not holds_model(path):
+    if path.exists() and not (holds_model(path) or holds_model(path / COARSE)):
         raise ParameterError(
             f"{path} exists and holds no model; it is not replaced, even with --force: give"
             " another name"

@@ -9,12 +9,22 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 
 if TYPE_CHECKING:
     from sequencer.sampling import SamplingOptions
 
 THE_FORECAST = "The forecast"
 forecast_option = partial(option, heading=THE_FORECAST)
+
+
+accompanied_option = forecast_option(
+    "--with",
+    "accompanied",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="Go with this track, which begins together with SEED; needs a MODEL trained with --with.",
+)
 
 
 def make_sampling(temperature: float, random_seed: int, top_p: float = 1.0) -> SamplingOptions:

@@ -13,8 +13,9 @@ from demiurge.plans.reselect import why_never_again
 from demiurge.plans.settings import PlanSettings
 from demiurge.web.timeline.changed_steps import find_changed_steps
 from demiurge.web.timeline.editor import Edited, Editor, State
+from demiurge.web.timeline.vary import masked_model
 from demiurge.web.workspace import Workspace
-from files.errors import PlanError
+from files.errors import DemiurgeError, PlanError
 from files.names import printable
 from playback.plan import Plan
 from playback.runs import is_contiguous
@@ -54,8 +55,18 @@ def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
         "settings": plan.settings,
         "has_targets": plan.targets is not None,
         "descriptors": names,
+        "masked_model": _masked_model(workspace),
         **_steps_with_sources(editor, workspace, plan, 0, len(plan.steps)),
     }
+
+
+def _masked_model(workspace: Workspace) -> str | None:
+    """Return the name of the model that varies the rest of a plan; None if there is none."""
+    try:
+        folder = masked_model(workspace)
+    except DemiurgeError:  # it was changed since; the edit says how
+        return None
+    return printable(folder.name) if folder else None
 
 
 def edit_document(editor: Editor, edited: Edited, workspace: Workspace) -> dict[str, Any]:

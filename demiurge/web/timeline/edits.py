@@ -16,13 +16,13 @@ from demiurge.plans.locate import belongs, check_database
 from demiurge.plans.reselect import reselect
 from demiurge.plans.reselect_voices import reselect_voices
 from demiurge.plans.settings import PlanSettings
+from demiurge.web.timeline.vary import MOST_NUMBER, VaryRest
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError, ParameterError
 from playback.plan import Plan
 from playback.transform import MAX_TRANSPOSE
 
-MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
 MOST_OPTION = 1e6
 
 
@@ -182,6 +182,7 @@ KINDS: dict[str, type[Edit]] = {
     "remove": RemoveSteps,
     "lock": LockSteps,
     "reselect": ChooseAgain,
+    "vary": VaryRest,
 }
 MOVES: dict[str, type[Undo] | type[Redo]] = {"undo": Undo, "redo": Redo}
 

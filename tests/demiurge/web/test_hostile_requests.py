@@ -77,6 +77,7 @@ BODIES: dict[str, list[dict[str, Any]]] = {
                 "random_seed": 0,
             },
         },
+        {"revision": 0, "edit": {"kind": "vary", "steps": [0], "random_seed": 0}},
         {"revision": 0, "edit": {"kind": "undo"}},
         {"revision": 0, "edit": {"kind": "redo"}},
     ],

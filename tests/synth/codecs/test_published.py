@@ -1,6 +1,7 @@
 """Published codecs at toy width against the classes of transformers, called directly."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,7 +112,7 @@ def test_codes_and_audio_are_those_of_the_class(codecs, models, name, hops):
     np.testing.assert_array_equal(found, expected.audio[:, :n_samples])
     if hops > 9:  # the toys use what they have
         assert min(len(set(book)) for book in codes.T) > 5
-        assert found.std() > 0.01
+        assert found.std() > 0.005
 
 
 @pytest.mark.parametrize("name", ["encodec_24k", "dac", "mimi"])
@@ -143,7 +144,6 @@ def test_quantised_latents_are_the_codes(codecs, name):
         codec.decode(restored, n_samples=audio.shape[1]),
         codec.decode(codes, n_samples=audio.shape[1]),
     )
-    assert np.square(restored - latents).mean() < np.square(latents).mean()
 
 
 @torch.inference_mode()
@@ -211,9 +211,7 @@ def test_stereo_audio_of_one_chunk_is_that_of_the_class(codecs, models):
     )
 
 
-def test_stereo_audio_of_many_chunks_is_near_that_of_the_class_and_without_its_seams(
-    codecs, models
-):
+def test_stereo_audio_of_many_chunks_is_near_that_of_the_class(codecs, models):
     codec = codecs["encodec_48k"]
     audio = noise(codec, 48000 * 3)
     restored = codec.restore(codec.encode(audio))
@@ -221,13 +219,31 @@ def test_stereo_audio_of_many_chunks_is_near_that_of_the_class_and_without_its_s
     found = codec.decode(restored, n_samples=48000 * 3)
     expected = direct(models["encodec_48k"], codec, audio).audio
     inner = np.ones(48000 * 3, bool)
-    for seam in (48000, 96000):
-        inner[seam - 640 : seam + 1280] = False
+    for join in (48000, 96000):
+        inner[join - 2000 : join + 2000] = False
     error = np.abs(found - expected)[:, inner].max() / np.abs(expected).max()
-    assert error < 0.1  # chunks are normalised with two frames more
-    seams = np.array([48000, 96000])
-    jumps = [np.abs(one[:, seams] - one[:, seams - 1]).mean() for one in (found, expected)]
-    assert jumps[0] < jumps[1]
+    assert error < 0.01  # chunks are normalised with two frames more
+
+
+@pytest.mark.parametrize("frames", [300, 301, 302, 330])
+def test_stereo_chunks_are_faded_over(codecs, monkeypatch, frames):
+    """Chunks that sound as a constant each: 0, 1, 2; a fade of two frames leads to the next."""
+    codec = codecs["encodec_48k"]
+    chunks = iter(range(9))
+    monkeypatch.setattr(
+        codec,
+        "_decode_chunk",
+        lambda latents: torch.full((1, 2, latents.shape[-1] * 320), float(next(chunks))),
+    )
+    audio = codec.decode(np.zeros((frames, 17), np.float32), n_samples=frames * 320)
+    assert (audio[:, :48000] == 0).all()
+    fade = np.arange(1, 641) / 641
+    np.testing.assert_allclose(audio[0, 48000:48640], fade, atol=1e-6)
+    assert (audio[:, 48640:96000] == 1).all()
+    n_fade = min(frames - 300, 2) * 320
+    fade = 1 + np.arange(1, n_fade + 1) / (n_fade + 1)
+    np.testing.assert_allclose(audio[1, 96000 : 96000 + n_fade], fade, atol=1e-6)
+    assert (audio[:, 96640:] == 2).all()
 
 
 def test_levels_of_stereo_frames_are_each_heard(codecs):
@@ -310,10 +326,14 @@ def test_dac_whose_decoder_ends_early_is_filled_with_zeros(tmp_path):
     assert (audio[0, :-8] != 0).any()
 
 
-def test_licence_of_the_folder(tmp_path):
-    codec_toys.write_encodec_24k(tmp_path)
-    (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
-    assert open_codec(tmp_path).licence == "cc-by-nc-4.0"
+def copied(toy: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(toy, tmp_path / "toy"))
+
+
+def test_licence_of_the_folder(toy_codec, tmp_path):
+    folder = copied(toy_codec("encodec_24k"), tmp_path)
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    assert open_codec(folder).licence == "cc-by-nc-4.0"
 
 
 def test_wrong_audio_codes_and_latents_are_refused(codecs):
@@ -330,50 +350,50 @@ def test_wrong_audio_codes_and_latents_are_refused(codecs):
         codec.decode(np.full((1, 32), np.nan, np.float32), n_samples=9)
 
 
-def damaged(folder: Path, **config: Any) -> Path:
-    """Write a toy, and change its config."""
-    codec_toys.write_encodec_24k(folder)
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | config))
-    return folder
-
-
 @pytest.mark.parametrize(
-    ("config", "reason"),
+    ("name", "config", "reason"),
     [
-        ({"hidden_size": 24}, "transformers cannot load it"),
-        ({"codebook_size": 63}, "transformers cannot load it"),
-        ({"sampling_rate": "fast"}, "transformers cannot load it"),
-        ({"num_residual_layers": 2}, "its weights lack|cannot load it"),
-        ({"normalize": True}, "levels without chunks"),
-        ({"chunk_length_s": 1.0, "overlap": 0.1}, "must have levels and be whole frames"),
-        ({"normalize": True, "chunk_length_s": 0.5001}, "must have levels and be whole frames"),
+        ("encodec_24k", {"hidden_size": 24}, "config and weights do not fit"),
+        ("encodec_24k", {"codebook_size": 63}, "config and weights do not fit"),
+        ("encodec_24k", {"sampling_rate": "fast"}, "config and weights do not fit"),
+        ("encodec_24k", {"target_bandwidths": [1.8, 7.2]}, "its weights lack"),
+        ("encodec_24k", {"normalize": True}, "levels without chunks"),
+        ("encodec_24k", {"chunk_length_s": 1.0, "overlap": 0.1}, "must have levels and be whole"),
+        ("encodec_48k", {"chunk_length_s": 0.5001}, "must have levels and be whole frames of 320"),
+        ("dac", {"sampling_rate": 0}, "sampling_rate=0 must be from 1 to"),
+        ("mimi", {"sliding_window": 0}, "its transformers hear nothing"),
+        ("mimi", {"encoder_config": None}, "it lacks a part of Mimi"),
+        ("mimi", {"upsampling_ratios": [16, 6, 5, 4]}, "it lacks a part of Mimi|do not fit"),
     ],
 )
-def test_config_that_does_not_fit(tmp_path, config, reason):
+def test_config_that_does_not_fit(toy_codec, tmp_path, name, config, reason):
+    folder = copied(toy_codec(name), tmp_path)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
     with pytest.raises(CheckpointError, match=rf"^[^\n]*({reason})[^\n]*$"):
-        open_codec(damaged(tmp_path / "toy", **config))
+        open_codec(folder)
 
 
-def test_weights_with_nan(tmp_path):
-    weights = codec_toys.write_mimi(tmp_path) / "model.safetensors"
+def test_weights_with_nan(toy_codec, tmp_path):
+    folder = copied(toy_codec("mimi"), tmp_path)
+    weights = folder / "model.safetensors"
     tensors = load_file(weights)
     name = next(name for name in tensors if name.endswith("embed_sum"))
     tensors[name][0, 0] = torch.nan
     save_file(tensors, weights, metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match="embed_sum holds NaN or infinite values; download"):
-        open_codec(tmp_path)
+        open_codec(folder)
 
 
-def test_weights_cut_short_and_weights_of_another_model(tmp_path):
-    weights = codec_toys.write_encodec_24k(tmp_path) / "model.safetensors"
+def test_weights_cut_short_and_weights_of_another_model(toy_codec, tmp_path):
+    folder = copied(toy_codec("encodec_24k"), tmp_path)
+    weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:9999])
-    with pytest.raises(CheckpointError, match="transformers cannot load it"):
-        open_codec(tmp_path)
-    codec_toys.write_dac(tmp_path / "dac")
-    (tmp_path / "dac" / "model.safetensors").rename(weights)
+    with pytest.raises(CheckpointError, match="config and weights do not fit"):
+        open_codec(folder)
+    shutil.copy(toy_codec("dac") / "model.safetensors", weights)
     with pytest.raises(CheckpointError, match="its weights lack decoder.layers"):
-        open_codec(tmp_path)
+        open_codec(folder)
 
 
 def test_transformers_that_is_too_old_for_the_class(toy_codec, monkeypatch):

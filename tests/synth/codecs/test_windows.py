@@ -30,7 +30,7 @@ def test_windows_with_enough_context_are_the_whole(length, context):
 def test_windows_with_too_little_context_are_not():
     signal = torch.ones(1, 1, 40)
     found = in_windows(moving_sum, signal, 10, REACH - 1)
-    assert (found != moving_sum(signal)).sum() == 6  # both sides of three seams
+    assert (found != moving_sum(signal)).sum() == 6  # both sides of three joins
 
 
 def test_network_never_gets_more_than_a_window_with_its_context():

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 LICENCE = "cc-by-nc-sa-4.0"
+VOCODER_LOUDER = 10.0  # each weight; with those of a new vocoder it would be silent
 
 
-def write_dance() -> Any:
-    """Return a Dance Diffusion: stereo, 8 kHz, of any length."""
+def make_dance() -> Any:
+    """Return a Dance Diffusion: stereo, 2 kHz, of any length."""
     from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
 
     unet = UNet1DModel(
         sample_size=4096,
-        sample_rate=8000,
+        sample_rate=2000,
         in_channels=2,
         out_channels=2,
         extra_in_channels=64,
@@ -30,10 +32,12 @@ def write_dance() -> Any:
         down_block_types=("DownBlock1DNoSkip", "DownBlock1D"),
         up_block_types=("UpBlock1D", "UpBlock1DNoSkip"),
     )
+    for parameter in unet.parameters():
+        parameter.data.mul_(0.5)  # or steps would end at the limits of what it makes
     return DanceDiffusionPipeline(unet=unet, scheduler=IPNDMScheduler())
 
 
-def write_audio_diffusion() -> Any:
+def make_audio_diffusion() -> Any:
     """Return an Audio Diffusion: mono, 8 kHz, pictures of 32 bands × 64 frames: 2.048 s."""
     from diffusers import AudioDiffusionPipeline, DDIMScheduler, Mel, UNet2DModel
 
@@ -51,7 +55,7 @@ def write_audio_diffusion() -> Any:
     return AudioDiffusionPipeline(vqvae=None, unet=unet, mel=mel, scheduler=DDIMScheduler())
 
 
-def write_audio_ldm() -> Any:
+def make_audio_ldm() -> Any:
     """Return an AudioLDM: mono, 8 kHz, with a tokenizer."""
     from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import (
@@ -112,7 +116,7 @@ def byte_vocabulary() -> dict[str, int]:
     return {token: number for number, token in enumerate(tokens)}
 
 
-def write_stable_audio() -> Any:
+def make_stable_audio() -> Any:
     """Return a Stable Audio Open: stereo, 8 kHz, at most 2.048 s, with a tokenizer."""
     from diffusers import (
         AutoencoderOobleck,
@@ -167,9 +171,21 @@ def word_tokenizer() -> Any:
 
 
 def write(make: Callable[[], Any], folder: Path) -> Path:
-    """Write a pipeline of random weights and a README.md with a licence."""
-    with torch.random.fork_rng():
+    """Write a pipeline of random weights, without biases, and a README.md with a licence.
+
+    Biases would be a constant offset in what it makes.
+    """
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        make().save_pretrained(folder)
+        pipeline = make()
+        modules = [part for part in pipeline.components.values() if isinstance(part, nn.Module)]
+        for module in modules:
+            for name, parameter in module.named_parameters():
+                if name.endswith("bias"):
+                    parameter.zero_()
+        if hasattr(pipeline, "vocoder"):
+            for parameter in pipeline.vocoder.parameters():
+                parameter.mul_(VOCODER_LOUDER)
+        pipeline.save_pretrained(folder)
     (folder / "README.md").write_text(f"---\nlicense: {LICENCE}\ntags:\n- audio\n---\n\n# Toy\n")
     return folder

@@ -3,6 +3,13 @@
 import { fail } from "../lib.js";
 
 const CLOSER = 1.5;
+export const VARY = "Vary the rest";
+
+/** Whether something is kept when the rest is varied, and something is left to vary. */
+export function mayVary(plan, selected) {
+  const kept = plan.nLocked + selected.filter((step) => !plan.steps.locked[step]).length;
+  return plan.has_targets && plan.isOwn && plan.never_again === null && kept > 0 && kept < plan.length;
+}
 
 /** All actions by name. */
 export function makeActions(page) {
@@ -78,6 +85,12 @@ function changing({ session, alternatives }) {
       selected((steps) => {
         const locked = !steps.every((step) => session.plan.steps.locked[step]);
         return { what: locked ? "Lock" : "Unlock", kind: "lock", steps, locked };
+      }),
+    vary: () =>
+      session.edit(() => {
+        const { plan, selected } = session;
+        if (!mayVary(plan, selected)) return null;
+        return { what: VARY, kind: "vary", steps: selected, random_seed: Math.floor(Math.random() * 1e6) };
       }),
     chooseAlternative: (number) => alternatives.choose(number),
   };

@@ -27,6 +27,7 @@ export function listenToKeys(actions, nVoices) {
     End: { run: actions.last },
     Escape: { run: actions.leave, shown: "Esc", help: "stop listening, then select nothing" },
     L: { run: actions.lock, once: true, help: "lock or unlock the selected steps" },
+    V: { run: actions.vary, once: true, help: "keep the selected and locked steps, vary the rest" },
     R: { run: actions.repeat, once: true, help: "repeat the step" },
     Delete: { run: actions.remove, once: true, help: "remove the selected steps" },
     Backspace: { run: actions.remove, once: true },

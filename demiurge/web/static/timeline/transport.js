@@ -2,6 +2,7 @@
 
 import { setIcon } from "../icons.js";
 import { byId, clock, counted, events, fail, formatSeconds, say } from "../lib.js";
+import { VARY, mayVary } from "./actions.js";
 import { listenToMenus } from "./menus.js";
 
 const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "random_seed"];
@@ -16,7 +17,7 @@ export class Transport {
     listenToMenus();
     for (const [id, run] of Object.entries({
       play: actions.play, follow: actions.follow, undo: actions.undo, redo: actions.redo, save: actions.save,
-      "zoom-in": actions.zoomIn, "zoom-out": actions.zoomOut, fit: actions.fit,
+      vary: actions.vary, "zoom-in": actions.zoomIn, "zoom-out": actions.zoomOut, fit: actions.fit,
     })) byId(id).addEventListener("click", run);
     byId("zoom").addEventListener("input", (event) => view.zoom(view.whole * (view.closest / view.whole) ** event.target.value));
     byId("save-as").addEventListener("submit", (event) => this.#saveAs(event));
@@ -29,6 +30,7 @@ export class Transport {
       this.show();
     });
     session.on("pending", () => this.show());
+    session.on("selection", () => this.#showVary());
     events("index", (told) => this.#showIndexing(told));
     this.fillOptions();
     this.show();
@@ -50,6 +52,7 @@ export class Transport {
     for (const link of document.querySelectorAll("[data-download]")) link.href = `/plans/${plan.id}/download/${link.dataset.download}`;
     byId("map").href = `/map?plan=${plan.id}`;
     this.#showReselect();
+    this.#showVary();
     this.showTime();
   }
 
@@ -81,7 +84,7 @@ export class Transport {
 
   /** Show the server's progress: it indexes all units once, then finds candidates. */
   #showIndexing({ done, total }) {
-    if (this.session.pending?.what !== CHOOSE) return;
+    if (![CHOOSE, VARY].includes(this.session.pending?.what)) return;
     byId("working-done").textContent = total > 0 ? `${Math.round((100 * done) / total)} %` : "";
   }
 
@@ -101,6 +104,13 @@ export class Transport {
     byId("reselect-note").textContent = noteOf(plan, free);
     byId("choose-again").disabled = !plan.isOwn;
     byId("choose-again").title = plan.isOwn ? "" : `${noteOf(plan, free)} Its units are not here.`;
+  }
+
+  #showVary() {
+    const { plan, pending, selected } = this.session;
+    const how = plan.masked_model ? `by ${plan.masked_model}` : "with other random numbers";
+    byId("vary").setAttribute("aria-disabled", !mayVary(plan, selected) || pending !== null); // not disabled: it would lose the focus
+    byId("vary").title = `Keep the selected and the locked steps, choose the rest again ${how} (V)`;
   }
 
   async #reselect(event) {
