@@ -6,10 +6,12 @@ Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", arXiv:2306
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from synth.codec import Level
 from synth.codecs.published import Provenance, PublishedCodec
 
 
@@ -54,6 +56,24 @@ class DacCodec(PublishedCodec):
     def _restore_tensor(self, codes: Tensor) -> Tensor:
         latents = self.model.quantizer.from_codes(codes[None])[1]
         return F.pad(latents, (0, 0, 0, self.n_latents - latents.shape[1]))
+
+    def levels(self) -> list[Level]:
+        size = self.n_latents // self.n_codebooks
+        slots = np.eye(self.n_latents, dtype=np.float32)
+        levels = []
+        for number, book in enumerate(self.model.quantizer.quantizers):
+            own = slots[number * size : (number + 1) * size]  # its part of the latents
+            levels.append(
+                Level(
+                    book.codebook.weight.detach().cpu().numpy(),
+                    by_angle=True,
+                    in_weight=own,
+                    in_bias=np.zeros(size, np.float32),
+                    out_weight=np.ascontiguousarray(own.T),
+                    out_bias=np.zeros(self.n_latents, np.float32),
+                )
+            )
+        return levels
 
     def _books(self, latents: Tensor) -> Iterable[tuple[Any, Tensor]]:
         """Return each codebook with its part of the latents."""
