@@ -40,8 +40,8 @@ def describe_model(kind: str, path: str) -> ModelDescriptor:
     check_opens(kind)
     if kind == "rave" and Path(path).suffix != RAVE_SUFFIX:
         raise ParameterError(
-            f"rave:{path} is no export of RAVE, whose name ends in {RAVE_SUFFIX}; use codec:PATH for"
-            " other codecs"
+            f"rave:{path} is no export of RAVE, whose name ends in {RAVE_SUFFIX}; use codec:PATH"
+            " for other codecs"
         )
     place = path if _is_shipped(path) else str(Path(path).absolute())
     codec = _open_codec(model_path(place, "codec"))
