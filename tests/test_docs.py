@@ -348,7 +348,7 @@ def test_formats_page_knows_the_plan(made):
     )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     of_render |= {"accompanied", "include_seed", "transpose"}
-    if_used = {"range", "level", "levels", "voices", "stretch", "decode"}
+    if_used = {"range", "level", "levels", "voices", "stretch", "decode", "infill"}
     known = keys_of(page, "key of `settings`")
     assert known - of_render == plan["settings"].keys() | if_used
     options = {option.name for option in fields(PathOptions)} | {
