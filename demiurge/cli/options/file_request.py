@@ -15,7 +15,7 @@ from demiurge.cli.options.paths import ANY_PATH
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
 
-file_option = partial(option, heading="From sounds (flows only)")
+file_option = partial(option, heading="From sounds")
 path_option = partial(file_option, metavar="FILE", type=ANY_PATH)
 
 
@@ -80,7 +80,11 @@ file_request_options = option_group(
         multiple=True,
         help="Make sound in the style of FILE. Given several times, a mix of their styles.",
     ),
-    path_option("--follow", "follows", help="Follow the loudness and the onsets of FILE."),
+    path_option(
+        "--follow",
+        "follows",
+        help="Follow the loudness and the onsets of FILE; MusicGen-Melody plays its melody.",
+    ),
     file_option("--loop", is_flag=True, help="Make loops, whose end leads into their beginning."),
     into="request",
     make=make_request,
