@@ -24,6 +24,7 @@ from demiurge.frame_grid import to_frame_grid
 from demiurge.shipped import SHIPPED, model_path
 from files.errors import DatabaseError, ParameterError
 from synth.codec import Codec
+from synth.open_codec import RAVE_SUFFIX
 
 if TYPE_CHECKING:
     from synth.clap import Clap
@@ -53,6 +54,11 @@ def describe_model(kind: str, path: str) -> ModelDescriptor:
             name=clap.name,
             licence=clap.licence,
             sample_rate=clap.sample_rate,
+        )
+    if kind == "rave" and Path(path).suffix != RAVE_SUFFIX:
+        raise ParameterError(
+            f"rave:{path} is no export of RAVE, whose name ends in {RAVE_SUFFIX}; use codec:PATH"
+            " for other codecs"
         )
     place = path if _is_shipped(path) else str(Path(path).absolute())
     codec = _open_codec(model_path(place, "codec"))
@@ -118,7 +124,7 @@ def clap_of(model: ModelDescriptor) -> Clap:
 def _check_is_there(model: ModelDescriptor, folder: Path) -> None:
     if not folder.exists():
         raise DatabaseError(
-            f"{model.path}: the {_what(model)} {model.name} (hash {model.hash}), whose"
+            f"{model.path}: {model.name} (hash {model.hash}), whose"
             f" {'vectors' if model.kind == CLAP else 'latents'} are descriptors here, is not there"
             " any more; put it back (a link is enough), or tell the database its new place with:"
             f" demiurge db build AUDIO_DIR DB --descriptors …,{model.kind}:PATH"

@@ -6,11 +6,10 @@ A forecaster that has heard every piece in all keys, at several levels, learns w
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.settings import DescriptorSettings
-from sequencer.conditions import condition_statistics
 from sequencer.forecaster import Forecaster
 from sequencer.windows import Batch
 
@@ -29,16 +28,10 @@ class Augmentation:
     def __init__(self, model: Forecaster) -> None:
         settings = model.config.settings
         names = [settings.names[column] for column in static_columns(settings)]
-        mean = model.mean.cpu()
-        std = model.std.cpu()
-        self._of_steps = _Change(names, mean, std, _levels(names))
+        self._of_steps = _Change(names, model.mean.cpu(), model.std.cpu(), _levels(names))
         self._of_rows: _Change | None = None
         if model.config.condition:
-            names = model.config.condition.names(settings)
-            means, stds = condition_statistics(model)
-            # of steps, in the standard deviations of rows
-            level_std = torch.tensor([std[_find(name, settings)] if name else 0 for name in names])
-            self._of_rows = _Change(names, means, stds, _levels(names) * level_std / stds)
+            self._of_rows = _change_of_rows(model, model.config.condition.names(settings))
 
     def __call__(self, batch: Batch) -> Batch:
         """Return a changed batch, by torch's random numbers."""
@@ -84,10 +77,16 @@ class _Change:
         return scores[..., order] * factor + shift
 
 
+def _change_of_rows(model: Forecaster, names: list[str]) -> _Change:
+    """Return the change of the rows of a condition, as if they were made from changed steps."""
+    if model.coarse is None:  # a track's level and key are its own: 0
+        return _Change(names, torch.zeros(len(names)), torch.ones(len(names)), torch.zeros(1))
+    mean = model.coarse.mean.cpu()
+    std = model.coarse.std.cpu()
+    levels = _levels(names[:-1]) * model.std.cpu() / std  # the last is the place in the group
+    means = torch.cat([mean, mean.new_zeros(1)])
+    return _Change(names, means, torch.cat([std, std.new_ones(1)]), F.pad(levels, (0, 1)))
+
+
 def _levels(names: list[str]) -> Tensor:
     return torch.tensor([float(name in LEVELS) for name in names])
-
-
-def _find(name: str, settings: DescriptorSettings) -> int:
-    """Return the independent column of a descriptor."""
-    return static_columns(settings).tolist().index(settings.names.index(name))

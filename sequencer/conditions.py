@@ -5,10 +5,10 @@ from torch import Tensor
 
 from files.errors import ParameterError
 from sequencer.coarse import CoarseConditions
-from sequencer.condition import TRACK_EDGES, Conditions, TrackCondition
+from sequencer.condition import Conditions, TrackCondition
 from sequencer.forecaster import Forecaster
 from sequencer.sampling import SamplingOptions
-from sequencer.track import Track, TrackConditions, frame_columns
+from sequencer.track import Track, TrackConditions
 
 
 def conditions_for(
@@ -43,14 +43,3 @@ def check_accompanies(forecaster: Forecaster) -> None:
             "the model was not trained to go with another track; train one with: demiurge"
             " sequencer train DB MODEL --with NAME, or leave --with out"
         )
-
-
-def condition_statistics(forecaster: Forecaster) -> tuple[Tensor, Tensor]:
-    """Return mean and std, (width,), that the rows of a forecaster's condition are z-scored by."""
-    if forecaster.coarse is not None:
-        mean = forecaster.coarse.mean.cpu()
-        std = forecaster.coarse.std.cpu()
-        return torch.cat([mean, mean.new_zeros(1)]), torch.cat([std, std.new_ones(1)])
-    columns = frame_columns(forecaster.config.settings)
-    spans = len(TRACK_EDGES) - 1
-    return forecaster.mean.cpu()[columns].repeat(spans), forecaster.std.cpu()[columns].repeat(spans)

@@ -123,6 +123,10 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
+    def learnt(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Return the mask of the targets that are learnt from; parameters as of `loss`."""
+        return mask
+
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor | None:
         """Return the mean of the step after each of the latest steps of `sequence`.
 

@@ -66,3 +66,8 @@ def _choose_sources(lengths: list[int], random_seed: int) -> set[int]:
             chosen.add(int(i))
             chosen_steps += lengths[i]
     return chosen
+
+
+def count_steps(sequences: NamedSequences) -> int:
+    """Return the number of steps of all sequences."""
+    return sum(len(rows) for _, rows in sequences)

@@ -90,7 +90,8 @@ class TokenStream(Stream):
             self._memory.write(level, step, drawn)
             if level == head.levels - 1:
                 restored = head.quantiser.restore(self._memory.codes(step))
-                complete = self._sampler.clamp(restored)
+                of_codec = head.quantiser.of_codec  # whose decoder knows all of its codes
+                complete = restored if of_codec else self._sampler.clamp(restored)
         self._place += 1
         return self._memory.inputs(self._place - 1), complete
 
@@ -104,9 +105,7 @@ class TokenStream(Stream):
 
     def _draw_together(self, hidden: Tensor) -> Tensor:
         """Draw all levels, (batch, levels), of a head that tells none of those below it."""
-        unread = hidden.new_zeros(0)
-        logits = [self._head.logits(level, hidden, unread) for level in range(self._head.levels)]
-        return self._sampler.sample_categories(torch.stack(logits, dim=1))
+        return self._sampler.sample_categories(self._head.all_logits(hidden))
 
 
 class TokenListener(Listener):

@@ -30,7 +30,7 @@ from sequencer.sizes import Sizes
 from sequencer.token_stream import TokenListener, TokenStream
 
 # Of a new head; older checkpoints have those of `TokensSizes`.
-LEVELS = 6
+LEVELS = 8
 PATTERN = "parallel"
 DEPTH = 256
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
@@ -184,9 +184,15 @@ class TokensHead(Head):
         predicted : Tensor, shape (..., n), optional
             The step's latents by linear prediction, if the head `predicts`.
         """
-        state = hidden
+        return self._logits(level, self._prepare(hidden), codes, predicted)
+
+    def _prepare(self, hidden: Tensor) -> Tensor:
+        """Return what all levels are forecast from."""
+        return self.state(hidden) if self.depth else hidden
+
+    def _logits(self, level: int, state: Tensor, codes: Tensor, predicted: Tensor | None) -> Tensor:
+        """As `logits`, from what `_prepare` returns."""
         if self.depth:
-            state = self.state(hidden)
             for lower in range(level):
                 state = state + self.below[lower](codes[..., lower])
             state = F.gelu(state)
@@ -205,6 +211,12 @@ class TokensHead(Head):
         direction = direction + precision * self.quantiser.query(level, rest)
         return free + direction @ keys.T - 0.5 * precision @ (keys**2).T
 
+    def all_logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits (..., levels, codes) of a head that tells no level those below it."""
+        unread = hidden.new_zeros(0)
+        logits = [self.logits(level, hidden, unread) for level in range(self.levels)]
+        return torch.stack(logits, dim=-2)
+
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
 
@@ -216,17 +228,28 @@ class TokensHead(Head):
         answers = self.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
         codes = self.quantiser.quantise(sequence)
         predicted = self.predict(codes) if self.predicts else None
+        state = self._prepare(hidden)
         total = hidden.new_zeros(())
         for level in range(self.levels):
             places = np.flatnonzero(answers[:, level] >= n_seed)
             if len(places):
                 steps = torch.from_numpy(answers[places, level])
                 before = None if predicted is None else predicted[:, steps - 1]
-                said = self.logits(level, hidden[:, places], codes[:, steps], before)
+                said = self._logits(level, state[:, places], codes[:, steps], before)
                 targets = codes[:, steps, level]
                 entropy = F.cross_entropy(said.transpose(1, 2), targets, reduction="none")
                 total = total + (entropy * mask[:, steps - n_seed]).sum()
         return total
+
+    def learnt(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Leave out steps whose codes are all those of the step before, unless all are.
+
+        That is silence, mostly after the end of a piece. A forecaster that has learnt it knows that
+        silence never ends, and once a rollout has come to it, it stays there.
+        """
+        codes = self.quantiser.quantise(sequence[:, -mask.shape[1] - 1 :])
+        moving = (codes[:, 1:] != codes[:, :-1]).any(-1)
+        return mask * moving if (mask * moving).any() else mask
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         return TokenStream(self, self.quantiser.quantise(seed), sampler)

@@ -1,6 +1,6 @@
 """Train a forecaster on the sequences of a database; validate it on unseen sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from db.normaliser import Normaliser, fit_normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from files.regular import is_missing
 from sequencer.augmentation import Augmentation
 from sequencer.condition import GroupSteps
 from sequencer.condition_rows import (
@@ -27,13 +26,15 @@ from sequencer.forecaster import KIND, Forecaster
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.loss import batch_loss, validation_loss
 from sequencer.names import COARSE
-from sequencer.new_forecaster import fit_window, new_forecaster, scores_of
+from sequencer.new_forecaster import check_settings, fit_window, new_forecaster, scores_of
+from sequencer.patterns import make_pattern
+from sequencer.quantiser import Level
 from sequencer.registry import HEADS, check_known
-from sequencer.split import NamedSequences, Split, split_sequences
+from sequencer.split import NamedSequences, Split, count_steps, split_sequences
 from sequencer.tracks import Tracks
+from sequencer.warm_up import warm_up
 from sequencer.windows import Batch, windows_for
-from training.checkpoint import holds_model, rebuilding
-from training.checkpoint_config import CONFIG
+from training.checkpoint import holds_model
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
@@ -42,7 +43,6 @@ from training.training_position import TrainingPosition, TrainingSummary
 
 GRADIENT_CLIP = 1.0
 COARSE_SHARE = 0.25  # of the minutes of a training
-WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class ForecasterOptions(TrainingOptions):
     epochs: int = 60
     patience: int = 6
     validate_epochs: bool = True
+    pattern: str | None = None  # of the tokens head: one of `sequencer.names.PATTERNS`
     # Steps of an excerpt, 3 s of frames; the slow averages sum up what came before.
     window: int = 128
     threads: int = 1  # two are only a third faster at these sizes, and only on an idle machine
@@ -63,6 +64,12 @@ class ForecasterOptions(TrainingOptions):
         if self.window < 1:
             raise ParameterError(f"window={self.window} must be at least 1")
         check_known(self.architecture, self.head)
+        if self.pattern is not None:
+            make_pattern(self.pattern, levels=1)
+            if self.head != "tokens":
+                raise ParameterError(
+                    f"pattern={self.pattern} is of the tokens head; leave it out with {self.head}"
+                )
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ def train_forecaster(
     options: ForecasterOptions,
     coarse: GroupSteps | None = None,
     tracks: Tracks | None = None,
+    levels: Sequence[Level] | None = None,
     resume: bool = False,
     wandb: bool = False,
     progress: Progress = no_progress,
@@ -103,6 +111,8 @@ def train_forecaster(
         it becomes a part of the model. See `sequencer.coarse`.
     tracks : Tracks, optional
         What the sources go with; see `sequencer.track`.
+    levels : sequence of Level, optional
+        Those of the codec whose latents the sequences are, for the tokens head to learn its codes.
     resume : bool
         Continue where an earlier call with the same data and options ended.
 
@@ -120,7 +130,7 @@ def train_forecaster(
         raise ParameterError("a model goes with a coarse level or with a track; leave one out")
     folder = Path(folder)
     if resume:
-        _check_settings(folder, settings)
+        check_settings(folder, settings, read_forecaster_document)
     begun = resume and holds_model(folder)
     split = split_sequences(sequences, random_seed=options.random_seed)
     condition: Coarse | Tracks | None = tracks
@@ -137,7 +147,14 @@ def train_forecaster(
             forecaster = distributed.main_first(lambda: Forecaster.load(below))
             condition = Coarse(coarse, forecaster)
         training = ForecasterTraining(
-            sequences, settings, normaliser, options, distributed, split=split, condition=condition
+            sequences,
+            settings,
+            normaliser,
+            options,
+            distributed,
+            split=split,
+            condition=condition,
+            levels=levels,
         )
         loop = TrainingLoop(training, folder, options, distributed, progress=progress)
         return training.summarise(loop.run(resume=begun if coarse else resume, wandb=wandb))
@@ -164,16 +181,6 @@ def _share(minutes: float | None, share: float) -> float | None:
     return None if minutes is None else minutes * share
 
 
-def _check_settings(folder: Path, settings: DescriptorSettings) -> None:
-    """Refuse other descriptor settings than those of the model in a folder, if it has one."""
-    if is_missing(folder / CONFIG):
-        return
-    document = read_forecaster_document(folder)
-    with rebuilding(folder):
-        before = DescriptorSettings.from_dict(document.descriptors)
-    settings.check_matches(before, mine="the database", theirs=f"the model {folder}")
-
-
 class ForecasterTraining(Trainable):
     """A forecaster, its windows, its optimiser and the warm-up of the learning rate."""
 
@@ -189,6 +196,7 @@ class ForecasterTraining(Trainable):
         *,
         split: Split | None = None,
         condition: Coarse | Tracks | None = None,
+        levels: Sequence[Level] | None = None,
     ) -> None:
         self.options = options
         self.distributed = distributed
@@ -205,6 +213,8 @@ class ForecasterTraining(Trainable):
             head=options.head,
             random_seed=options.random_seed,
             condition=config_of(condition, self.split.train, settings),
+            pattern=options.pattern,
+            levels=levels,
         )
         rows = ConditionRows(self.model, condition, dict(sequences)).of_split(
             self.split, train, validation
@@ -227,6 +237,7 @@ class ForecasterTraining(Trainable):
             "architecture": options.architecture,
             "head": options.head,
             "window": options.window,
+            **({"pattern": options.pattern} if options.pattern else {}),
             **identity_of(self.model.config),
         }
         coarse = self.model.coarse
@@ -246,7 +257,7 @@ class ForecasterTraining(Trainable):
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
         if self.augmentation:
             batch = self.augmentation(batch)
-        loss, n_targets = batch_loss(self.model, batch, self.options.precision)
+        loss, n_targets = batch_loss(self.model, batch, self.options.precision, learnt_only=True)
         total, n_targets = self.distributed.sum(loss.detach(), n_targets)
         self.optimiser.zero_grad()
         (loss / n_targets).backward()
@@ -259,7 +270,7 @@ class ForecasterTraining(Trainable):
 
     def validate(self, ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, Forecaster)
-        return {"loss": validation_loss(ema, self.validation_windows)}
+        return {"loss": validation_loss(ema, self.validation_windows, learnt_only=True)}
 
     def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
         assert isinstance(ema, Forecaster)
@@ -283,14 +294,3 @@ class ForecasterTraining(Trainable):
             validation_steps=count_steps(self.split.validation),
             coarse_loss=self.coarse_loss,
         )
-
-
-def warm_up(n_steps: int) -> float:
-    """Return the share of the learning rate in a training step, counted from 1."""
-    risen = min((n_steps - 1) / WARM_UP_STEPS, 1.0)
-    return (1 + (WARM_UP_STEPS - 1) * risen) / WARM_UP_STEPS
-
-
-def count_steps(sequences: NamedSequences) -> int:
-    """Return the number of steps of all sequences."""
-    return sum(len(rows) for _, rows in sequences)

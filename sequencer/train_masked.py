@@ -13,24 +13,17 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from files.regular import is_missing
 from sequencer.mask_schedule import draw_masks, spread
 from sequencer.masked import MaskedConfig, MaskedModel, MaskedSizes
 from sequencer.masked_document import KIND, read_masked_document
 from sequencer.masked_loss import masked_loss, validation_loss
 from sequencer.names import MASKED
-from sequencer.new_forecaster import fit_window, scores_of
-from sequencer.split import NamedSequences, split_sequences
+from sequencer.new_forecaster import check_settings, fit_window, scores_of
+from sequencer.split import NamedSequences, count_steps, split_sequences
 from sequencer.token_windows import TokenBatch, TokenWindows
 from sequencer.tokens import TokensHead
-from sequencer.train import (
-    GRADIENT_CLIP,
-    ForecasterSummary,
-    count_steps,
-    warm_up,
-)
-from training.checkpoint import rebuilding
-from training.checkpoint_config import CONFIG
+from sequencer.train import GRADIENT_CLIP, ForecasterSummary
+from sequencer.warm_up import warm_up
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
@@ -71,7 +64,7 @@ def train_masked(
     nats per masked token.
     """
     if resume:
-        _check_settings(Path(folder), settings)
+        check_settings(Path(folder), settings, read_masked_document)
     with Distributed() as distributed:
         training = MaskedTraining(sequences, settings, normaliser, options, distributed)
         loop = TrainingLoop(training, Path(folder), options, distributed, progress=progress)
@@ -87,16 +80,6 @@ def train_masked(
         validation_sources=len(split.validation),
         validation_steps=count_steps(split.validation),
     )
-
-
-def _check_settings(folder: Path, settings: DescriptorSettings) -> None:
-    """Refuse other descriptor settings than those of the model in a folder, if it has one."""
-    if is_missing(folder / CONFIG):
-        return
-    document = read_masked_document(folder)
-    with rebuilding(folder):
-        before = DescriptorSettings.from_dict(document.descriptors)
-    settings.check_matches(before, mine="the database", theirs=f"the model {folder}")
 
 
 class MaskedTraining(Trainable):
@@ -118,9 +101,8 @@ class MaskedTraining(Trainable):
         train = scores_of(self.split.train, settings, normaliser)
         validation = scores_of(self.split.validation, settings, normaliser)
         model = _new_model(train, settings, normaliser, options.random_seed)
-        codes = [
-            [model.head.quantiser.quantise(rows) for rows in part] for part in (train, validation)
-        ]
+        quantise = model.head.quantiser.quantise
+        codes = [model.fit(train), [quantise(rows) for rows in validation]]
         window = fit_window(train, options.window)
         self.train_windows, self.validation_windows = (
             TokenWindows(part, window=window, batch_size=options.batch_size) for part in codes
@@ -174,7 +156,7 @@ class MaskedTraining(Trainable):
 def _new_model(
     train: list[Tensor], settings: DescriptorSettings, normaliser: Normaliser, random_seed: int
 ) -> MaskedModel:
-    """Make a model with random weights, its statistics and codebooks fitted to `train`."""
+    """Make a model with random weights and the statistics of `train`."""
     everything = torch.cat(train)
     config = MaskedConfig(
         settings,
@@ -185,5 +167,4 @@ def _new_model(
     torch.manual_seed(random_seed)
     model = MaskedModel(config)
     model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-    model.head.fit(train)
     return model

@@ -1,4 +1,4 @@
-"""Make excerpts of log-mel higher, lower, louder and softer at random, so that fewer files do."""
+"""Change excerpts of log-mel at random, so that fewer files do for training."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,13 @@ from torch import Tensor
 from audio.resample import resample
 from synth.mel import MelSettings, log_mel
 
+MIXED = 0.25  # share of the excerpts that sound together with another
+MAX_TILT = 1.5  # nepers, from the middle band to the highest
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far excerpts are changed."""
+    """How far excerpts are made higher, lower, louder and softer."""
 
     max_gain: float  # nepers, up or down
     max_shift: float  # semitones, up or down
@@ -53,3 +56,20 @@ class Augmentation:
             gain = rng.uniform(-self.max_gain, self.max_gain)
             clips.append(clip[:, start : start + n_frames] + gain / settings.nepers)
         return torch.stack(clips).clamp_min(settings.silence)
+
+
+def mix_and_colour(rng: np.random.Generator, mel: Tensor, settings: MelSettings) -> Tensor:
+    """Mix some excerpts with others, and make all darker or brighter.
+
+    Parameters
+    ----------
+    mel : Tensor, shape (batch, n_mels, frames)
+        Log-mel. The sum of two magnitudes stands for that of two sounds.
+    """
+    nepers = mel * settings.nepers
+    is_mixed = torch.from_numpy(rng.random(len(mel)) < MIXED)[:, None, None]
+    mixed = torch.where(is_mixed, torch.logaddexp(nepers, nepers.roll(1, dims=0)), nepers)
+    tilts = torch.from_numpy(rng.uniform(-MAX_TILT, MAX_TILT, len(mel))).float()
+    slope = torch.linspace(-1, 1, mel.shape[1])
+    coloured = mixed + tilts[:, None, None] * slope[:, None]
+    return (coloured / settings.nepers).clamp_min(settings.silence)

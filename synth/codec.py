@@ -9,10 +9,34 @@ define the methods whose names begin with an underscore; the others check what t
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
 from files.errors import AudioError, ParameterError
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a residual quantiser: codes what the levels before it left over.
+
+    Attributes
+    ----------
+    codebook : ndarray, float32, shape (codes, code_size)
+    by_angle : bool
+        Whether the nearest entry is found by angle rather than by Euclidean distance.
+    in_weight, in_bias : ndarray, float32, shapes (code_size, n_latents), (code_size,), optional
+        From what is left over to where entries are compared; None if they are latents themselves.
+    out_weight, out_bias : ndarray, float32, shapes (n_latents, code_size), (n_latents,), optional
+        From an entry to what it adds to the latents.
+    """
+
+    codebook: np.ndarray
+    by_angle: bool = False
+    in_weight: np.ndarray | None = None
+    in_bias: np.ndarray | None = None
+    out_weight: np.ndarray | None = None
+    out_bias: np.ndarray | None = None
 
 
 class Codec(ABC):
@@ -67,12 +91,12 @@ class Codec(ABC):
 
         Parameters
         ----------
-        audio : ndarray, float32, shape (channels, n_samples) or (n_samples,)
-            At the codec's sample rate, of any length above 0.
+        audio : ndarray, float32, shape (channels, samples)
+            At the codec's sample rate, of any length above 0; mono may be (samples,).
 
         Returns
         -------
-        ndarray, float32, shape (n_frames(n_samples), n_latents)
+        ndarray, float32, shape (frames, n_latents)
 
         Raises
         ------
@@ -88,7 +112,7 @@ class Codec(ABC):
 
         Returns
         -------
-        ndarray, int64, shape (n_frames(n_samples), n_codebooks)
+        ndarray, int64, shape (frames, n_codebooks)
         """
         return self.quantise(self.latents(audio), n_codebooks)
 
@@ -106,12 +130,12 @@ class Codec(ABC):
 
         Parameters
         ----------
-        frames : ndarray, shape (n_frames(n_samples), n_codebooks or n_latents)
+        frames : ndarray, shape (frames, n_codebooks or n_latents)
         n_samples : int > 0
 
         Returns
         -------
-        ndarray, float32, shape (channels, n_samples)
+        ndarray, float32, shape (channels, samples)
 
         Raises
         ------
@@ -123,6 +147,20 @@ class Codec(ABC):
         latents = self._checked_frames(frames)
         self._check_length(latents, n_samples)
         return self._decode(latents, n_samples)
+
+    def levels(self) -> list[Level]:
+        """Return the levels that quantise latents, for a forecaster that learns the codes.
+
+        Raises
+        ------
+        ParameterError
+            If they are not levels of which each codes what those before it left over.
+        """
+        self._check_codebooks()
+        raise ParameterError(
+            f"the codes of {self.name} cannot be learnt, as not every codebook codes what those"
+            " before it left over; use our own codec, EnCodec of 24 or 32 kHz, or DAC"
+        )
 
     @abstractmethod
     def _latents(self, audio: np.ndarray) -> np.ndarray:

@@ -215,11 +215,12 @@ def _check_header(out: Path, found: Header, header: dict[str, Any]) -> None:
         there, here = (described(request) for request in requests)
         differences.append(f"the request {there}, not {here}")
     for name in ("generator", "vocoder"):
-        made_by = (getattr(found, name), getattr(found, f"{name}_hash"))
-        given = (header.get(name, ""), header.get(f"{name}_hash", ""))
+        keys = (name, f"{name}_hash")
+        made_by = [getattr(found, key) for key in keys]
+        given = [header.get(key, "") for key in keys]
         if made_by[1] != given[1]:
             shown = "; not ".join(
-                ", ".join(model) if model[1] else "none" for model in (made_by, given)
+                ", ".join(filter(None, model)) or "none" for model in (made_by, given)
             )
             differences.append(f"another {name} ({shown})")
     if differences:

@@ -59,7 +59,6 @@ def resynthesise_by_codec(path: Path, codec: Codec, n_codebooks: int | None = No
     signals = [*samples.T] if codec.channels == 1 else [samples.T]
     made = []
     for signal in signals:
-        latents = codec.latents(signal)
-        frames = codec.quantise(latents, n_codebooks) if n_codebooks else latents
+        frames = codec.encode(signal, n_codebooks) if n_codebooks else codec.latents(signal)
         made.append(codec.decode(frames, n_samples=len(samples)))
     return np.concatenate(made).T

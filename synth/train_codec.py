@@ -1,8 +1,9 @@
 """Train a mel codec to restore the mel spectrograms of some audio from codes.
 
-The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no adversary: the mel
-distance, and those of the codebooks. Half of each batch is coded by all codebooks, the other half
-by a random number of them (section 3.3), so that any number of first codebooks can be decoded.
+The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no discriminator: the mel
+distance, and those of the codebooks. Half of each batch is coded by a random number of codebooks
+(section 3.3), so that any number of first ones can be decoded; a quarter by all; and a quarter,
+other than in DAC, not at all, so that latents can be decoded, too.
 """
 
 import copy
@@ -15,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.augmentation import Augmentation
+from synth.augmentation import Augmentation, mix_and_colour
 from synth.codec_measures import numbers_of_codebooks, perplexities
 from synth.codec_options import SIZES, CodecOptions
 from synth.codecs.mel_codec import KIND, VOCODER, MelCodec, MelCodecModel
@@ -38,6 +40,7 @@ COMMITMENT = 0.25
 AUDIBLE = 1.0  # weight of the mel distance above this magnitude, besides that of everything
 AUDIBLE_FLOOR = 1e-3
 DROPOUT = 0.5  # share of a batch that is coded by a random number of codebooks
+UNCODED = 0.25  # share that goes to the decoder as latents, which it must understand as well
 AUGMENTATION = Augmentation(max_gain=1.0, max_shift=5.0, shifted=0.25)
 N_SHOWN = 3
 SHOWN_FRAMES = 256
@@ -78,13 +81,26 @@ def train_codec(
     return train_on_folder(
         audio,
         folder,
-        partial(CodecTraining, vocoder=vocoder, keep_vocoder=resume),
+        partial(_class_for(options, start), vocoder=vocoder, keep_vocoder=resume),
         options=options,
         start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,
     )
+
+
+def _class_for(options: CodecOptions, start: MelCodecModel | None) -> "type[CodecTraining]":
+    if options.discriminators is None:
+        return CodecTraining
+    from synth.train_codec_decoder import DecoderTraining  # which imports this file
+
+    if start is None:
+        raise ParameterError(
+            f"discriminators={options.discriminators} train the decoder of a trained codec; name it"
+            " with --from"
+        )
+    return DecoderTraining
 
 
 class CodecTraining(AudioTraining):
@@ -153,23 +169,25 @@ class CodecTraining(AudioTraining):
         rng = np.random.default_rng(self.options.random_seed)
         return [mel for _, mel in excerpts.batches(rng, self.options.batch_size)]
 
-    def batches(self, epoch: int, skip: int) -> Iterator[Tensor]:
-        """Yield log-mel (batch, n_mels, segment_frames), shifted, louder or softer at random."""
+    def batches(self, epoch: int, skip: int) -> Iterator[Any]:
+        """Yield log-mel (batch, n_mels, segment_frames), changed at random."""
         frames = self.options.segment_frames
         for number, (audio, mel) in enumerate(super().batches(epoch, skip), start=skip):
             seeds = [self.options.random_seed, epoch, number, self.distributed.rank]
             rng = np.random.default_rng(seeds)
-            yield AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
+            clips = AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
+            yield mix_and_colour(rng, clips, self.model.mel)
 
-    def step(self, batch: Tensor, n_steps: int) -> dict[str, float]:
+    def step(self, batch: Any, n_steps: int) -> dict[str, float]:
         mel = batch.to(self.device)
         network = self.model.network
         n_used = self._drawn_codebooks(len(mel))
         with self.precision():
             latents = network.encode(mel)
         quantised = network.quantiser(latents, n_used)
+        is_coded = (n_used > 0)[:, None, None]
         with self.precision():
-            made = network.decode(quantised.latents)
+            made = network.decode(torch.where(is_coded, quantised.latents, latents))
         losses = {
             "mel": self._distance(made, mel),
             "audible": AUDIBLE * self._audible_distance(made, mel),
@@ -184,11 +202,12 @@ class CodecTraining(AudioTraining):
         return {name: value.item() for name, value in losses.items()}
 
     def _drawn_codebooks(self, batch_size: int) -> Tensor:
-        """Return the number of codebooks (batch,) that code each clip."""
+        """Return the number of codebooks (batch,) that code each clip; 0: it stays as latents."""
         n_codebooks = self.options.n_codebooks
         n_used = torch.full((batch_size,), n_codebooks)
         n_dropped = int(DROPOUT * batch_size)
         n_used[:n_dropped] = torch.randint(1, n_codebooks + 1, (n_dropped,))
+        n_used[batch_size - int(UNCODED * batch_size) :] = 0
         return n_used.to(self.device)
 
     def _distance(self, made: Tensor, mel: Tensor) -> Tensor:
@@ -205,33 +224,31 @@ class CodecTraining(AudioTraining):
     def validate(self, ema: nn.Module) -> dict[str, float]:
         """Return mel distances by the number of codebooks, all first, and the use of each codebook.
 
-        `perplexity_N` is how many entries of codebook N are in use, from 1 to all of them.
+        `mel_l1_latents` is the distance without any quantisation, `perplexity_N` how many
+        entries of codebook N are in use, from 1 to all of them.
         """
         assert isinstance(ema, MelCodecModel)
         most = self.options.n_codebooks
-        numbers = [most, 0, *numbers_of_codebooks(most)[:-1]]
-        distances: dict[int, list[float]] = {number: [] for number in numbers}
+        numbers = [most, *numbers_of_codebooks(most)[:-1]]
+        found: dict[str, list[float]] = {f"mel_l1_{n}": [] for n in (*numbers, "latents")}
         codes = []
+        network = ema.network
         for mels in self.validation_mels:
             mel = mels.to(self.device)
-            codes.append(ema.network.quantiser.encode(ema.network.encode(mel), most))
-            for number in numbers:
-                made = self._decoded(ema, codes[-1][..., :number])
-                distances[number].append(self._distance(made, mel).item())
+            latents = network.encode(mel)
+            codes.append(network.quantiser.encode(latents, most))
+            restored = {f"{n}": network.quantiser.restore(codes[-1][..., :n]) for n in numbers}
+            restored["latents"] = latents
+            for name, frames in restored.items():
+                distance = self._distance(network.decode(frames), mel)
+                found[f"mel_l1_{name}"].append(distance.item())
         used = perplexities(
             torch.cat(codes).flatten(0, 1).cpu().numpy(), self.options.codebook_size
         )
         return {
-            **{f"mel_l1_{number}": float(np.mean(distances[number])) for number in numbers},
+            **{name: float(np.mean(distances)) for name, distances in found.items()},
             **{f"perplexity_{number}": value for number, value in enumerate(used, start=1)},
         }
-
-    def _decoded(self, model: MelCodecModel, codes: Tensor) -> Tensor:
-        """Decode codes (batch, frames, any number of codebooks, also none) to log-mel."""
-        if codes.shape[-1]:
-            return model.network.decode(model.network.quantiser.restore(codes))
-        nothing = torch.zeros(*codes.shape[:2], self.options.n_latents, device=self.device)
-        return model.network.decode(nothing)
 
     @torch.inference_mode()
     def baselines(self, ema: nn.Module) -> dict[str, float]:
@@ -251,7 +268,7 @@ class CodecTraining(AudioTraining):
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write a few validation excerpts, and what the codec makes of them."""
         assert isinstance(ema, MelCodecModel)
-        codec = MelCodec(copy.deepcopy(ema), self.vocoder, name="the codec")
+        codec = MelCodec(ema, self.vocoder, name="the codec")
         samples = []
         for file in self.validation[:N_SHOWN]:
             audio = np.array(self.dataset.audio_of(file, 0, min(file.n_frames, SHOWN_FRAMES)))

@@ -347,8 +347,8 @@ def test_formats_page_knows_the_plan(made):
         == plan["steps"][0].keys() | set(VOICE_KEYS)
     )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
-    of_render |= {"include_seed", "transpose"}
-    if_used = {"range", "level", "levels", "voices", "stretch"}
+    of_render |= {"accompanied", "include_seed", "transpose"}
+    if_used = {"range", "level", "levels", "voices", "stretch", "decode", "infill"}
     known = keys_of(page, "key of `settings`")
     assert known - of_render == plan["settings"].keys() | if_used
     options = {option.name for option in fields(PathOptions)} | {

@@ -11,7 +11,7 @@ from tests.pages import ROOT
 
 ROOMS = ("files", "audio", "db", "query", "playback", "training", "sequencer", "synth", "demiurge")
 GLOSSARY = ROOT / "docs" / "glossary.md"
-MOST_WORDS = 30
+MOST_WORDS = 34
 
 # What is gone, as a pattern, and why. A word with another meaning in another place is named with
 # its files in ELSEWHERE.

@@ -1,19 +1,20 @@
-"""demiurge infill: keep a part of a plan, and choose the rest again by a masked model."""
+"""demiurge infill: keep a part of a plan, or of audio; a masked model fills in the rest."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from audio.decibels import to_decibels
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import (
     check_audio_output,
     check_output,
-    database_argument,
     force_option,
     json_option,
     random_seed_option,
@@ -28,6 +29,7 @@ from sequencer.names import PROMPT_FORMS
 
 if TYPE_CHECKING:
     from demiurge.infill import InfillResult
+    from demiurge.infill_audio import AudioInfill
     from sequencer.infill import InfillOptions
 
 THE_FILLING = "The filling"
@@ -86,11 +88,11 @@ filling_options = option_group(
         "demiurge infill out.plan.json my.db masked.model -o varied.wav --keep periodic:4",
         "demiurge infill out.plan.json my.db masked.model -o varied.plan.json --keep prefix:2"
         " --keep suffix:2 --variations 3",
+        "demiurge infill loop.wav codec.masked -o varied.wav --keep onsets:2",
     )
 )
-@click.argument("plan", type=ANY_PATH)
-@database_argument
-@click.argument("model", type=ANY_PATH)
+@click.argument("given", metavar="PLAN|AUDIO", type=ANY_PATH)
+@click.argument("others", metavar="[DB] MODEL", nargs=-1, required=True, type=ANY_PATH)
 @option(
     "-o",
     "--out",
@@ -119,9 +121,8 @@ filling_options = option_group(
 @force_option
 @json_option
 def infill(
-    plan: Path,
-    database: Path,
-    model: Path,
+    given: Path,
+    others: tuple[Path, ...],
     prompts: tuple[str, ...],
     variations: int,
     options: InfillOptions,
@@ -130,59 +131,111 @@ def infill(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Keep some steps of PLAN, and choose units of DB for the others again by MODEL.
+    """Keep a part of PLAN or AUDIO, and let MODEL fill in the rest.
 
-    MODEL is trained by demiurge sequencer train --architecture masked. Steps keep their places and
-    lengths. What any PROMPT keeps is kept, and what is locked; of codebooks:N only the lowest
-    levels.
+    MODEL is trained by demiurge sequencer train --architecture masked. What any PROMPT keeps is
+    kept, and what is locked; of codebooks:N only the lowest levels.
+
+    For the steps of PLAN that are not kept, units of DB are chosen for what MODEL fills in. Steps
+    keep their places and lengths.
+
+    AUDIO needs no DB: its frames are tokens of a codec, which decodes what MODEL fills in. MODEL is
+    trained on a database of that codec's frames alone.
     """
-    from demiurge.infill import infill_file, output_paths
     from sequencer.prompts import parse_prompts
 
+    is_plan = given.name.lower().endswith(".json")
+    check_others(others, is_plan=is_plan, root=root)
+    outputs = check_outputs(given, out, variations, is_plan=is_plan, force=force)
     parsed = parse_prompts(prompts)
-    outputs = output_paths(out, variations)
-    check_outputs(plan, outputs, force=force)
+    results: Sequence[InfillResult | AudioInfill]
     with progress_bar("filling", quiet=as_json) as progress:
-        results = infill_file(
-            plan,
-            database,
-            model,
-            outputs,
-            prompts=parsed,
-            options=options,
-            root=root,
-            progress=progress,
-        )
-    if as_json:
-        documents = [result_facts(result) for result in results]
-        echo_json(documents[0] if len(documents) == 1 else documents)
-        return
-    for result in results:
-        echo_result(result)
+        if is_plan:
+            from demiurge.infill import infill_file
+
+            database, model = others
+            results = infill_file(
+                given,
+                database,
+                model,
+                outputs,
+                prompts=parsed,
+                options=options,
+                root=root,
+                progress=progress,
+            )
+        else:
+            from demiurge.infill_audio import infill_audio
+
+            (model,) = others
+            results = infill_audio(
+                given, model, outputs, prompts=parsed, options=options, progress=progress
+            )
+    echo_results(results, as_json=as_json)
 
 
-def check_outputs(plan: Path, outputs: list[Path], *, force: bool) -> None:
-    """Check that the outputs can be written and would not overwrite the plan.
+def check_others(others: tuple[Path, ...], *, is_plan: bool, root: Path | None) -> None:
+    """Check that a plan comes with a database and a model, audio with a model alone.
 
     Raises
     ------
     ParameterError
-        If they cannot, or would.
+        If it does not, or the corpus of audio is said to have moved.
     """
-    from demiurge.infill import is_plan
+    if is_plan and len(others) != 2:
+        raise ParameterError("a plan needs a database and a model: demiurge infill PLAN DB MODEL")
+    if not is_plan and len(others) != 1:
+        raise ParameterError(
+            "audio needs a model and no database: demiurge infill AUDIO MODEL; the name of a plan"
+            " ends with .json"
+        )
+    if not is_plan and root:
+        raise ParameterError(f"--root {root} is of a plan's corpus; leave it out")
+
+
+def check_outputs(
+    given: Path, out: Path, variations: int, *, is_plan: bool, force: bool
+) -> list[Path]:
+    """Return the outputs, after checking that they can be written over nothing of value.
+
+    Raises
+    ------
+    ParameterError
+        If they cannot.
+    """
+    from demiurge.infill import is_plan as is_plan_name
+    from demiurge.infill import output_paths
     from demiurge.results import plan_path
 
-    for out in outputs:
-        plan_out = out if is_plan(out) else plan_path(out)
-        if os.path.realpath(plan) == os.path.realpath(plan_out):
-            raise ParameterError(f"{plan} would be written over; give another name with -o")
-        if not is_plan(out):
-            check_audio_output(out, force=force)
-        check_output(plan_out, force=force)
+    outputs = output_paths(out, variations)
+    for path in outputs:
+        files = [path] if is_plan_name(path) or not is_plan else [path, plan_path(path)]
+        if os.path.realpath(given) in map(os.path.realpath, files):
+            raise ParameterError(f"{given} would be written over; give another name with -o")
+        if not (is_plan and is_plan_name(path)):
+            check_audio_output(path, force=force)
+        for file in files:
+            check_output(file, force=force)
+    return outputs
 
 
-def result_facts(result: InfillResult) -> dict[str, Any]:
-    """Return the facts that --json prints about a result."""
+def echo_results(results: Sequence[InfillResult | AudioInfill], *, as_json: bool) -> None:
+    """Print the files that were written, and how much was filled in."""
+    from demiurge.infill import InfillResult
+
+    facts = [
+        plan_facts(one) if isinstance(one, InfillResult) else audio_facts(one) for one in results
+    ]
+    if as_json:
+        echo_json(facts[0] if len(facts) == 1 else facts)
+        return
+    for one in results:
+        for line in plan_lines(one) if isinstance(one, InfillResult) else audio_lines(one):
+            echo_line(line)
+
+
+def plan_facts(result: InfillResult) -> dict[str, Any]:
+    """Return the facts that --json prints about a plan."""
     plan = result.plan
     return {
         "plan": str(result.plan_file),
@@ -195,17 +248,40 @@ def result_facts(result: InfillResult) -> dict[str, Any]:
     }
 
 
-def echo_result(result: InfillResult) -> None:
-    """Print the files that were written, and how much was chosen again."""
+def plan_lines(result: InfillResult) -> list[str]:
+    """Return what is printed about a plan."""
     plan = result.plan
-    echo_line(
-        f"{result.wav or result.plan_file}: {plan.n_samples / plan.sample_rate:.2f} s of"
-        f" {len(plan.steps)} units; {result.n_kept} kept, {result.n_changed} of the others changed"
-    )
-    if result.summary:
-        for note in level_notes(result.summary):
-            echo_line(f"  {note}")
-    echo_line(
-        f"{result.plan_file}: the plan; render it with: demiurge playback"
-        f" {quoted(result.plan_file)} -o NEW.wav"
-    )
+    file = result.plan_file
+    return [
+        f"{result.wav or file}: {plan.n_samples / plan.sample_rate:.2f} s of {len(plan.steps)}"
+        f" units; {result.n_kept} kept, {result.n_changed} of the others changed",
+        *(f"  {note}" for note in (level_notes(result.summary) if result.summary else [])),
+        f"{file}: the plan; render it with: demiurge playback {quoted(file)} -o NEW.wav",
+    ]
+
+
+def audio_facts(result: AudioInfill) -> dict[str, Any]:
+    """Return the facts that --json prints about audio."""
+    return {
+        "wav": str(result.wav),
+        "samples": result.n_samples,
+        "seconds": result.n_samples / result.sample_rate,
+        "steps": result.n_steps,
+        "kept": result.n_kept,
+        "tokens": result.n_tokens,
+        "kept_tokens": result.n_kept_tokens,
+        "codec": result.codec,
+        "licence": result.licence,
+        "gain_db": to_decibels(result.gain),
+    }
+
+
+def audio_lines(result: AudioInfill) -> list[str]:
+    """Return what is printed about audio."""
+    n_filled = result.n_tokens - result.n_kept_tokens
+    lowered = f"  lowered by {-to_decibels(result.gain):.1f} dB to stay below full scale"
+    return [
+        f"{result.wav}: {result.n_samples / result.sample_rate:.2f} s of {result.n_steps} frames of"
+        f" {result.codec}; {result.n_kept} kept, {n_filled} of {result.n_tokens} tokens filled in",
+        *([lowered] if result.gain < 1 else []),
+    ]

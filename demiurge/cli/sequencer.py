@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demiurge.cli.options.command import Group, command
-from demiurge.cli.options.output import check_output, force_option, json_option
+from demiurge.cli.options.output import (
+    check_audio_output,
+    check_output,
+    force_option,
+    json_option,
+)
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.options.sampling import (
     accompanied_option,
     forecast_option,
     sampling_options,
 )
+from demiurge.cli.render_report import echo_decoded
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
+from demiurge.cli.synth_resynth import write_audio
 from demiurge.cli.terminal import echo_json, echo_line
 from files.errors import ParameterError
 from files.names import quoted
@@ -37,6 +44,7 @@ def sequencer() -> None:
         "demiurge sequencer forecast my.model seed.wav --seconds 10 -o next.json",
         "demiurge sequencer forecast my.model a.wav b.wav --steps 430 --variations 3"
         " --temperature 0.8 -o next.json",
+        "demiurge sequencer forecast codes.model seed.wav --seconds 10 --decode -o next.wav",
     )
 )
 @click.argument("model", metavar="MODEL", type=ANY_PATH)
@@ -61,7 +69,12 @@ def sequencer() -> None:
     "--out",
     type=FILE_PATH,
     required=True,
-    help="The forecast file (JSON) to write.",
+    help="The forecast file (JSON), with --decode the WAV, FLAC or OGG file, to write.",
+)
+@click.option(
+    "--decode",
+    is_flag=True,
+    help="Write sound: MODEL forecasts the frames of a codec, which decodes them.",
 )
 @force_option
 @json_option
@@ -74,6 +87,7 @@ def forecast(
     sampling: SamplingOptions,
     accompanied: Path | None,
     out: Path,
+    decode: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -81,29 +95,46 @@ def forecast(
 
     Several forecasts are written to OUT-SEED-1.json, OUT-SEED-2.json, …
     """
+    paths = forecast_paths(out, seed_files, variations)
+    for path in paths:
+        (check_audio_output if decode else check_output)(path, force=force)
+    asked = {"steps": steps, "seconds": seconds, "variations": variations}
+    write = write_sounds if decode else write_forecasts
+    written = write(
+        paths, model, list(seed_files), asked, sampling=sampling, accompanied=accompanied
+    )
+    if as_json:
+        echo_json(written[0] if len(written) == 1 else written)
+    elif decode:
+        echo_sounds(written)
+    else:
+        echo_forecasts(written)
+
+
+def write_forecasts(
+    paths: list[Path],
+    model: Path,
+    seed_files: list[Path],
+    asked: dict[str, Any],
+    *,
+    sampling: SamplingOptions,
+    accompanied: Path | None,
+) -> list[dict[str, Any]]:
+    """Write forecasts as JSON; return the facts about each."""
     from db.sequence_file import save_sequence
     from db.units import step_lengths
     from demiurge.sequences import forecast as forecast_seeds
 
-    paths = forecast_paths(out, seed_files, variations)
-    for path in paths:
-        check_output(path, force=force)
     forecasts, settings = forecast_seeds(
-        list(seed_files),
-        model,
-        steps=steps,
-        seconds=seconds,
-        variations=variations,
-        sampling=sampling,
-        accompanied=accompanied,
+        list(seed_files), model, **asked, sampling=sampling, accompanied=accompanied
     )
-    asked = {"steps": steps, "seconds": seconds, "variations": variations, **asdict(sampling)}
+    asked = asked | asdict(sampling)
     if accompanied is not None:
         asked["accompanied"] = accompanied.name
     origins = [
         {"model": model.name, "seed": seed.name, "variation": number, **asked}
         for seed in seed_files
-        for number in range(1, variations + 1)
+        for number in range(1, asked["variations"] + 1)
     ]
     sequences = chain.from_iterable(forecasts)
     written = []
@@ -111,10 +142,39 @@ def forecast(
         save_sequence(path, sequence, settings, origin=origin)
         lasting = float(step_lengths(sequence, settings).sum() / settings.sample_rate)
         written.append({"forecast": str(path), "steps": len(sequence), "seconds": lasting})
-    if as_json:
-        echo_json(written[0] if len(written) == 1 else written)
-    else:
-        echo_forecasts(written)
+    return written
+
+
+def write_sounds(
+    paths: list[Path],
+    model: Path,
+    seed_files: list[Path],
+    asked: dict[str, Any],
+    *,
+    sampling: SamplingOptions,
+    accompanied: Path | None,
+) -> list[dict[str, Any]]:
+    """Write forecasts as their codec decodes them; return the facts about each."""
+    from demiurge.decode_forecast import forecast_and_decode
+
+    decoded = forecast_and_decode(
+        seed_files, model, **asked, sampling=sampling, accompanied=accompanied
+    )
+    codec = decoded.codec
+    facts = {"codec": codec.name, "hash": codec.hash, "licence": codec.licence}
+    written = []
+    for path, audio in zip(paths, decoded.audio, strict=True):
+        write_audio(path, audio.T, codec.sample_rate)
+        seconds = audio.shape[1] / codec.sample_rate
+        written.append({"sound": str(path), "seconds": seconds, "decode": facts})
+    return written
+
+
+def echo_sounds(written: list[dict[str, Any]]) -> None:
+    """Print the files that were written, and which codec sounded them."""
+    for one in written:
+        echo_line(f"{one['sound']}: {one['seconds']:.2f} s")
+    echo_decoded(written[0]["decode"])
 
 
 def echo_forecasts(written: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.conditions import coarse_option, with_option
 from demiurge.cli.options.models import check_model_output
 from demiurge.cli.options.output import (
     database_argument,
@@ -32,7 +33,7 @@ from demiurge.cli.options.training import (
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from sequencer.names import ARCHITECTURES, HEADS, MASKED
+from sequencer.names import ARCHITECTURES, HEADS, MASKED, PATTERNS
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -48,6 +49,7 @@ def make_training_options(
     *,
     architecture: str,
     head: str | None,
+    order: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -70,12 +72,16 @@ def make_training_options(
         "device": device,
     }
     if architecture != MASKED:
-        return ForecasterOptions(architecture=architecture, head=head or DEFAULT_HEAD, **given)
-    if head not in (None, "tokens"):
-        raise ParameterError(
-            f"--head {head} does not go with --architecture {MASKED}, which fills in tokens; leave"
-            " --head out"
+        return ForecasterOptions(
+            architecture=architecture, head=head or DEFAULT_HEAD, pattern=order, **given
         )
+    others = {"--pattern": order, "--head": None if head == "tokens" else head}
+    for option, value in others.items():
+        if value:
+            raise ParameterError(
+                f"{option} {value} does not go with --architecture {MASKED}, which fills in"
+                f" tokens; leave {option} out"
+            )
     return MaskedOptions(**given)
 
 
@@ -93,6 +99,12 @@ training_options = option_group(
         type=click.Choice(HEADS),
         help="What is learnt: contrast chooses among units, for render; the others forecast steps."
         f" With --architecture {MASKED} it is tokens. [default: {DEFAULT_HEAD}]",
+    ),
+    model_option(
+        "--pattern",
+        "order",
+        type=click.Choice(PATTERNS),
+        help="With --head tokens: in which order levels are forecast. [default: parallel]",
     ),
     training_option(
         "--epochs",
@@ -115,37 +127,6 @@ training_options = option_group(
     device_option(THE_TRAINING),
     into="options",
     make=make_training_options,
-)
-
-
-class GroupStepsType(click.ParamType):
-    """beats, bars, or a number of steps."""
-
-    name = "steps"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> GroupSteps:
-        if value in ("beats", "bars"):
-            return value
-        if not str(value).isdecimal():
-            self.fail(f"{value} is neither beats, bars nor a number of steps", param, ctx)
-        return int(value)
-
-
-coarse_option = model_option(
-    "--coarse",
-    type=GroupStepsType(),
-    metavar="beats|bars|N",
-    help="Learn beats, bars of four beats or groups of N steps as well; these are forecast"
-    " first, and the steps by them.",
-)
-with_option = model_option(
-    "--with",
-    "pattern",
-    metavar="NAME",
-    help="Learn to go with the sources of this name, such as drums.wav or '*_drums.wav', each"
-    " with the others of its folder.",
 )
 
 
@@ -222,6 +203,7 @@ def train_on(
     **how: Any,
 ) -> ForecasterSummary:
     """Train what the options are of on the sequences of a database."""
+    from demiurge.decode_forecast import codec_of_frames
     from demiurge.tracks import pair_tracks
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
@@ -234,6 +216,9 @@ def train_on(
                 " leave them out"
             )
         return train_masked(list(database.sequences()), model_dir, options=options, **how)
+    codec = codec_of_frames(database.settings) if options.head == "tokens" else None
+    if codec and codec.n_codebooks:
+        how["levels"] = codec.levels()
     tracks = None
     if pattern is None:
         sequences = list(database.sequences())

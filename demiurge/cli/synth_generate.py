@@ -72,6 +72,7 @@ generate_options = option_group(
         " --random-seed 3",
         "demiurge synth generate my.generator my.vocoder more --continue song.wav --seconds 20",
         'demiurge synth generate --with transformers:musicgen-small rain --prompt "rain on glass"',
+        "demiurge synth generate --with rave:strings.ts --prior strings_prior.ts strings",
     )
 )
 @click.argument("paths", metavar="[GENERATOR VOCODER] OUT_DIR", nargs=-1, type=ANY_PATH)
@@ -113,7 +114,8 @@ def generate(
     With --force, files generated there with other options or models are replaced.
 
     A flow can also go on from a sound, fill a gap in one, and make sound in the style of others. Of
-    published generators, some go on from a sound, and MusicGen-Melody follows a melody.
+    published generators, some go on from a sound, and MusicGen-Melody follows a melody. An export
+    of RAVE needs a prior, inside it or as --prior; without one, see synth resynth.
     """
     request = replace(request, prompt=prompt)
     if plugin is None:

@@ -8,8 +8,9 @@ import torch
 from demiurge.shipped import WEIGHTS
 from files.errors import ParameterError
 from files.temporary import temporary_folder
+from scripts.train.codec_figures import figures
 from scripts.train.models import Model, Place
-from synth.codecs.mel_codec import MelCodecModel
+from synth.codecs.mel_codec import MelCodec, MelCodecModel
 from synth.generator import Generator, load_generator
 from synth.vocoder import Vocoder
 
@@ -36,10 +37,11 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
     trained.training_summary.pop("train", None)  # a long list of files
     hours = place.hours().get(model.name, 0.0)
     trained.training_summary["hours"] = round(hours, 1)
-    if isinstance(trained, MelCodecModel):
-        trained.licence = LICENCE
     with temporary_folder(weights) as temporary:
         new = temporary / model.name
+        if isinstance(trained, MelCodecModel):
+            trained.licence = LICENCE
+            record_figures(trained, new, weights)
         trained.save(new, dtype=torch.int8)
         replaced = (model.name, temporary.name)
         others = [path for path in weights.iterdir() if path.name not in replaced]
@@ -54,6 +56,20 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
         for file in new.iterdir():
             file.replace(out / file.name)
     return out
+
+
+def record_figures(trained: MelCodecModel, new: Path, weights: Path) -> None:
+    """Keep in a codec's summary what it makes of bundled sounds, as trained and as stored.
+
+    A test compares the shipped weights, with the vocoder that is shipped beside them, with this.
+    """
+    found = {}
+    trained.save(new, dtype=torch.int8)
+    for name, model in (("trained", trained), ("stored", MelCodecModel.load(new))):
+        vocoder = Vocoder.load(weights / trained.vocoder)
+        measures = figures(MelCodec(model, vocoder, name=name))
+        found[name] = {str(number): round(value, 4) for number, value in measures.mel_l1.items()}
+    trained.training_summary["bundled_mel_l1"] = found
 
 
 def size_of(path: Path) -> int:

@@ -6,10 +6,12 @@ Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", arXiv:2306
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from synth.codec import Level
 from synth.codecs.published import Provenance, PublishedCodec
 
 
@@ -30,16 +32,23 @@ class DacCodec(PublishedCodec):
         self.codebook_size = config.codebook_size
 
     def _encode_tensor(self, audio: Tensor) -> Tensor:
-        heard = self._convolve_down(self.model.encoder, audio, self.hop_length)
-        return self.model.quantizer(heard)[2]
+        return self._convolve_down(self._project, audio, self.hop_length)
+
+    def _project(self, audio: Tensor) -> Tensor:
+        """Encode a window of audio; each codebook is given what those before it left over."""
+        return self.model.quantizer(self.model.encoder(audio))[2]
 
     def _decode_tensor(self, latents: Tensor) -> Tensor:
+        return self._convolve_up(self._sound, latents, self.hop_length)
+
+    def _sound(self, latents: Tensor) -> Tensor:
+        """Decode a window of latents."""
         sums = torch.zeros((), device=latents.device)
         for book, part in self._books(latents):
             entries, _ = book.decode_latents(part)
             given = (part != 0).any(dim=1, keepdim=True)  # zeros: of a codebook that was left out
             sums = sums + book.out_proj(entries) * given
-        return self._convolve_up(self.model.decoder, sums, self.hop_length)
+        return self.model.decoder(sums)
 
     def _quantise_tensor(self, latents: Tensor) -> Tensor:
         return torch.cat([book.decode_latents(part)[1] for book, part in self._books(latents)])
@@ -47,6 +56,24 @@ class DacCodec(PublishedCodec):
     def _restore_tensor(self, codes: Tensor) -> Tensor:
         latents = self.model.quantizer.from_codes(codes[None])[1]
         return F.pad(latents, (0, 0, 0, self.n_latents - latents.shape[1]))
+
+    def levels(self) -> list[Level]:
+        size = self.n_latents // self.n_codebooks
+        slots = np.eye(self.n_latents, dtype=np.float32)
+        levels = []
+        for number, book in enumerate(self.model.quantizer.quantizers):
+            own = slots[number * size : (number + 1) * size]  # its part of the latents
+            levels.append(
+                Level(
+                    book.codebook.weight.detach().cpu().numpy(),
+                    by_angle=True,
+                    in_weight=own,
+                    in_bias=np.zeros(size, np.float32),
+                    out_weight=np.ascontiguousarray(own.T),
+                    out_bias=np.zeros(self.n_latents, np.float32),
+                )
+            )
+        return levels
 
     def _books(self, latents: Tensor) -> Iterable[tuple[Any, Tensor]]:
         """Return each codebook with its part of the latents."""

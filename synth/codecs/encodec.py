@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from files.errors import CheckpointError
+from synth.codec import Level
 from synth.codecs.published import Provenance, PublishedCodec, layers_of, run_layers
 
 ENCODER_END = -3  # where the layers at the rate of frames begin: LSTM, ELU, convolution
@@ -37,6 +38,10 @@ class EncodecCodec(PublishedCodec):
             raise CheckpointError(
                 f"{name}: levels without chunks of a stated length; no published EnCodec has them"
             )
+
+    def levels(self) -> list[Level]:
+        layers = self.model.quantizer.layers[: self.n_codebooks]
+        return [Level(layer.codebook.embed.detach().cpu().numpy()) for layer in layers]
 
     def _encode_tensor(self, audio: Tensor) -> Tensor:
         layers = self.model.encoder.layers

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from files.errors import CheckpointError
+from synth.codec import Codec, Level
 from synth.codecs.encodec import EncodecCodec
 from synth.codecs.published import Provenance
 
@@ -45,6 +46,9 @@ class EncodecChunksCodec(EncodecCodec):
                 f"{name}: chunks of {length} samples must have levels and be whole frames of"
                 f" {config.hop_length} samples, as in the published EnCodec of 48 kHz"
             )
+
+    def levels(self) -> list[Level]:
+        return Codec.levels(self)  # the first codebook is a scale, the others leave it out
 
     def _encode_tensor(self, audio: Tensor) -> Tensor:
         chunks = audio.split(self.chunk * self.hop_length, dim=-1)

@@ -1,5 +1,6 @@
 """Our own codec: audio to log-mel, latents and codes, and back through a vocoder."""
 
+import copy
 import json
 from dataclasses import asdict
 from functools import partial
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 
 from files.errors import ParameterError
 from files.ranges import check_names
-from synth.codec import Codec
+from synth.codec import Codec, Level
 from synth.codecs.mel_codec_network import MelCodecConfig, MelCodecNetwork
+from synth.codecs.quantiser import CODE_SIZE
 from synth.mel import MelSettings, log_mel
 from synth.vocoder import Vocoder
 from training.checkpoint import load_weights, rebuild, save_checkpoint
@@ -128,7 +130,8 @@ class MelCodecModel(nn.Module):
 class MelCodec(Codec):
     """A trained model with a vocoder of the same mel settings.
 
-    Only what is decoded depends on the vocoder: latents and codes, and so `hash`, do not.
+    Both are copied. Only what is decoded depends on the vocoder: latents and codes, and so `hash`,
+    do not.
     """
 
     def __init__(
@@ -145,8 +148,8 @@ class MelCodec(Codec):
         self.n_codebooks = config.n_codebooks
         self.codebook_size = config.codebook_size
         self.mel = model.mel
-        self.network = model.network.eval().to(device)
-        self.vocoder = vocoder.prepare(device=device)
+        self.network = copy.deepcopy(model.network).eval().to(device)
+        self.vocoder = copy.deepcopy(vocoder).prepare(device=device)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Self:
@@ -198,6 +201,19 @@ class MelCodec(Codec):
         restored: np.ndarray = self.network.quantiser.restore(on_device).cpu().numpy()
         return restored
 
+    def levels(self) -> list[Level]:
+        return [
+            Level(
+                _array(book.entries),
+                by_angle=True,
+                in_weight=_array(book.inward.weight),
+                in_bias=np.zeros(CODE_SIZE, np.float32),
+                out_weight=_array(book.outward.weight),
+                out_bias=np.zeros(self.n_latents, np.float32),
+            )
+            for book in self.network.quantiser.books
+        ]
+
     def _decode(self, latents: np.ndarray, n_samples: int) -> np.ndarray:
         audio = self.vocoder.synthesise(self.decoded_mel(latents))
         return audio[None, :n_samples]
@@ -216,6 +232,11 @@ class MelCodec(Codec):
     @property
     def _device(self) -> torch.device:
         return self.network.mean.device
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    array: np.ndarray = tensor.detach().cpu().numpy()
+    return array
 
 
 def _chunks(n_frames: int, context: int) -> list[tuple[int, int, int, int]]:

@@ -3,13 +3,24 @@
 Défossez et al., "Moshi: a speech-text foundation model for real-time dialogue", arXiv:2410.00037.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from files.errors import CheckpointError
 from synth.codecs.published import Provenance, PublishedCodec
 from synth.codecs.windows import run_in_windows
+
+
+class MimiParts(NamedTuple):
+    """The networks of a Mimi, from audio to latents and back."""
+
+    encoder: Any
+    encoder_transformer: Any
+    downsample: Any
+    upsample: Any
+    decoder_transformer: Any
+    decoder: Any
 
 
 class MimiCodec(PublishedCodec):
@@ -25,14 +36,13 @@ class MimiCodec(PublishedCodec):
     def __init__(self, model: Any, provenance: Provenance) -> None:
         super().__init__(model, provenance)
         config = model.config
-        parts = _parts(model)
-        if None in parts or config.sliding_window < 1:
+        halves = (model.encoder, model.decoder)
+        if None in halves or None in _parts(model) or config.sliding_window < 1:
             raise CheckpointError(
                 f"{provenance.name}: it lacks a part of Mimi, or its transformers hear nothing;"
                 " give the whole model"
             )
-        self.encoder, self.encoder_transformer, self.downsample = parts[:3]
-        self.upsample, self.decoder_transformer, self.decoder = parts[3:]
+        self.parts = _parts(model)
         self.channels = config.audio_channels
         self.hop_length = round(config.sampling_rate / config.frame_rate)
         self.step = round(config.sampling_rate / config.encodec_frame_rate)  # samples
@@ -42,12 +52,12 @@ class MimiCodec(PublishedCodec):
         self.reach = config.num_hidden_layers * config.sliding_window
 
     def _encode_tensor(self, audio: Tensor) -> Tensor:
-        heard = self._convolve_down(self.encoder, audio, self.step)
-        return self.downsample(self._attend(self.encoder_transformer, heard))
+        heard = self._convolve_down(self.parts.encoder, audio, self.step)
+        return self.parts.downsample(self._attend(self.parts.encoder_transformer, heard))
 
     def _decode_tensor(self, latents: Tensor) -> Tensor:
-        heard = self._attend(self.decoder_transformer, self.upsample(latents))
-        return self._convolve_up(self.decoder, heard, self.step)
+        heard = self._attend(self.parts.decoder_transformer, self.parts.upsample(latents))
+        return self._convolve_up(self.parts.decoder, heard, self.step)
 
     def _quantise_tensor(self, latents: Tensor) -> Tensor:
         return self.model.quantizer.encode(latents)[:, 0]
@@ -67,15 +77,22 @@ class MimiCodec(PublishedCodec):
         )
 
 
-def _parts(model: Any) -> tuple[Any, ...]:
-    """Return encoder, its transformer, downsample, upsample, transformer, and decoder."""
-    if hasattr(model.encoder, "encoder_seanet"):  # they are in halves since transformers 5.22
-        encoder, decoder = model.encoder, model.decoder
-        return (
-            *(encoder.encoder_seanet, encoder.encoder_transformer, encoder.downsample),
-            *(decoder.upsample, decoder.decoder_transformer, decoder.decoder_seanet),
+def _parts(model: Any) -> MimiParts:
+    """Find the parts of a model."""
+    if not hasattr(model.encoder, "encoder_seanet"):  # before it was made of two halves
+        return MimiParts(
+            encoder=model.encoder,
+            encoder_transformer=model.encoder_transformer,
+            downsample=model.downsample,
+            upsample=model.upsample,
+            decoder_transformer=model.decoder_transformer,
+            decoder=model.decoder,
         )
-    return (
-        *(model.encoder, model.encoder_transformer, model.downsample),
-        *(model.upsample, model.decoder_transformer, model.decoder),
+    return MimiParts(
+        encoder=model.encoder.encoder_seanet,
+        encoder_transformer=model.encoder.encoder_transformer,
+        downsample=model.encoder.downsample,
+        upsample=model.decoder.upsample,
+        decoder_transformer=model.decoder.decoder_transformer,
+        decoder=model.decoder.decoder_seanet,
     )

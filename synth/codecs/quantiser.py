@@ -88,7 +88,9 @@ class ResidualQuantiser(nn.Module):
         """
         residual = latents
         total = torch.zeros_like(latents)
-        losses, codes, projections = [], [], []
+        losses = []
+        codes = []
+        projections = []
         for number, codebook in enumerate(self.books):
             projected = codebook.inward(residual)
             found = codebook.nearest(projected)

@@ -48,7 +48,7 @@ class Rave(Codec):
         self.n_latents = layout.n_latents
         self._codebooks: torch.Tensor | None = None
         tried = self.model.tried
-        if (tried >= 0).all() and (tried == tried.round()).all():  # indices, as floats
+        if tried.any() and (tried >= 0).all() and (tried == tried.round()).all():  # indices
             self._find_codebooks()
 
     def _find_codebooks(self) -> None:
@@ -65,7 +65,7 @@ class Rave(Codec):
         """What else is worth showing: its version and kind, how many latents it uses."""
         layout = self.model.layout
         is_streaming = self.model.is_streaming
-        kind = "discrete" if self.n_codebooks else "variational"
+        kind = "discrete" if self.n_codebooks else "continuous"
         details: dict[str, str | int | float] = {
             "version": layout.version,
             "kind": f"{kind}, streaming" if is_streaming else kind,

@@ -26,11 +26,11 @@ def find_codebooks(script: Script, n_codebooks: int) -> Tensor | None:
         return None
     found = [tensor.squeeze() for name, tensor in tensors.items() if ENTRIES.match(name)]
     if len(found) == 1 and found[0].ndim == N_AXES and len(found[0]) == n_codebooks:
-        return found[0].float()
+        return found[0].float().cpu()
     is_matrix = all(tensor.ndim == N_AXES - 1 for tensor in found)
     if len(found) != n_codebooks or not is_matrix or len({x.shape for x in found}) != 1:
         return None
-    return torch.stack(found).float()
+    return torch.stack(found).float().cpu()
 
 
 def quantise(latents: Tensor, codebooks: Tensor, first: Tensor | None = None) -> Tensor:
@@ -53,4 +53,4 @@ def quantise(latents: Tensor, codebooks: Tensor, first: Tensor | None = None) ->
 def restore(codes: Tensor, codebooks: Tensor) -> Tensor:
     """Return the sum of the entries (frames, n) of codes (frames, some first codebooks)."""
     books = torch.arange(codes.shape[1])
-    return codebooks.cpu()[books, codes].sum(1)
+    return codebooks[books, codes].sum(1)

@@ -48,11 +48,13 @@ class State:
     def is_streaming(self) -> bool:
         return bool(self._start)
 
+    @torch.inference_mode()
     def reset(self) -> None:
         """Forget all sound."""
         for name, buffer in self._script.module.named_buffers():
             if name in self._start:
-                buffer.copy_(self._start[name])
+                start = self._start[name]
+                buffer.resize_(start.shape).copy_(start)
 
 
 def measure_delay(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import xxhash
 
+from files.errors import AudioError
 from synth.codecs.rave import Rave
 from synth.codecs.rave_prior import RavePrior
 from synth.plugins.plugin import Plugin
@@ -44,15 +45,19 @@ class RavePlugin(Plugin):
     ) -> np.ndarray:
         hop = self._rave.hop_length
         if audio is None:
-            latents = self._prior.generate(-(-n_samples // hop))
-            return self._rave.model.decode(latents, n_samples)
+            return self._decode(self._prior.generate(-(-n_samples // hop)), n_samples)
         audio = audio[:, -(round(HEARD_SECONDS * self.sample_rate) // hop * hop) :]
         audio = np.pad(audio, ((0, 0), (-audio.shape[1] % hop, 0)))  # whole frames
         heard = self._rave.own_latents(audio)
         new = self._prior.generate(-(-(n_samples - lead) // hop), heard)
         first = audio.shape[1] - lead
-        made = self._rave.model.decode(np.concatenate([heard, new]), first + n_samples)
-        return made[:, first:]
+        return self._decode(np.concatenate([heard, new]), first + n_samples)[:, first:]
+
+    def _decode(self, latents: np.ndarray, n_samples: int) -> np.ndarray:
+        try:
+            return self._rave.model.decode(latents, n_samples)
+        except AudioError:  # not finite: another seed may do
+            return np.full((self.channels, n_samples), np.nan, np.float32)
 
 
 def open_rave(path: Path, *, prior: Path | None = None, device: str) -> RavePlugin:

@@ -179,9 +179,9 @@ def test_own_sampling_equals_greedy_generation_of_a_musicgen_decoder():
 
         levels, n_codes, depth, predicts = 4, 64, 0, False
         pattern = make_pattern("delayed", 4)
-        quantiser = type("Codes", (), {"restore": staticmethod(lambda codes: codes)})
+        quantiser = type("Codes", (), {"of_codec": True, "restore": staticmethod(lambda c: c)})
         embed = staticmethod(lambda codes: codes)
-        logits = staticmethod(lambda level, hidden, codes: hidden[:, level])
+        all_logits = staticmethod(lambda hidden: hidden)
 
     from sequencer.token_stream import TokenStream
 

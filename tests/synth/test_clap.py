@@ -77,9 +77,7 @@ def test_a_model_whose_texts_are_one_point_is_refused(tmp_path):
     pytest.importorskip("transformers")
     collapsed = open_clap(write_clap(tmp_path / "c", collapsed=True))
     assert np.linalg.norm(collapsed.audio(noise(1))) == pytest.approx(1, abs=1e-6)
-    with pytest.raises(
-        CheckpointError, match=r"vector for all texts \(mean cosine 1.0000"
-    ):
+    with pytest.raises(CheckpointError, match=r"vector for all texts \(mean cosine 1.0000"):
         collapsed.text("rain")
 
 

@@ -11,6 +11,7 @@ from synth.codecs.mel_codec import CHUNK_FRAMES, MelCodec, MelCodecModel
 from synth.codecs.mel_codec_network import MelCodecConfig
 from synth.mel import MelSettings
 from synth.open_codec import open_codec
+from synth.vocoder import Vocoder
 from tests.synth.toy_codecs import HOP, SIZES, save_toy, toy_codec, toy_model, toy_vocoder
 from tests.synth.toys import MEL
 from training.checkpoint import load_weights
@@ -80,6 +81,14 @@ def test_the_same_sound_gives_the_same_bytes(saved):
     assert np.array_equal(codes, second.encode(audio))
     made = first.decode(codes, n_samples=5000)
     assert made.tobytes() == second.decode(codes, n_samples=5000).tobytes()
+
+
+def test_a_codec_leaves_what_it_is_made_of_as_it_is(tmp_path):
+    model, vocoder = toy_model().train(), toy_vocoder()
+    MelCodec(model, vocoder, name="codec toy")
+    assert model.network.training
+    vocoder.save(tmp_path)
+    assert Vocoder.load(tmp_path).config == vocoder.config
 
 
 def test_saved_and_loaded_codec_is_the_same(saved):

@@ -5,12 +5,14 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth.codecs import rave_model
+from synth.codecs.rave_model import SHORTEST
 from synth.open_codec import open_codec
 from tests.synth.rave_toy_parts import FULL, HOP, RATE
-from tests.synth.rave_toys import BOOKS, ENTRIES, KINDS, save_rave
+from tests.synth.rave_toys import BOOKS, ENTRIES, KINDS, RaveV2, save_rave, save_script
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_rate_ratio_and_sizes_are_found(codecs, kind):
 def test_details_show_how_many_latents_are_used(codecs):
     assert codecs["v2"].details["latents_used"] == "4 of 8"
     assert codecs["v2"].details["fidelity"] == pytest.approx(0.6 + 0.4 * 3 / 7, abs=1e-4)
-    assert codecs["streaming"].details["kind"] == "variational, streaming"
+    assert codecs["streaming"].details["kind"] == "continuous, streaming"
     assert "latents_used" not in codecs["discrete"].details
 
 
@@ -122,6 +124,29 @@ def test_a_sound_is_encoded_and_decoded_as_if_it_were_the_first(codecs, kind, fo
     alone = open_codec(folder / f"{kind}.ts")
     np.testing.assert_array_equal(alone.latents(second), after)
     np.testing.assert_array_equal(alone.decode(after, n_samples=len(second)), decoded)
+
+
+class Recurrent(RaveV2):
+    """It keeps its last latents, in a buffer that it replaces, of another shape."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 0.0, streaming=False, has_prior=False)
+        self.register_buffer("last", torch.zeros(1, 4, 5))
+
+    @torch.jit.export
+    def encode(self, x: Tensor) -> Tensor:
+        z = self.sample(x)
+        before = self.last.mean(-1, keepdim=True)
+        self.last = z[..., -2:].clone()
+        return z + before
+
+
+def test_state_that_is_replaced_is_set_back(tmp_path):
+    codec = open_codec(save_script(tmp_path / "x.ts", Recurrent()))
+    assert codec.model.is_streaming
+    loud = np.concatenate([sound(SHORTEST), sound(seed=1)])
+    first = codec.latents(loud)
+    np.testing.assert_array_equal(codec.latents(loud), first)
 
 
 def test_the_streaming_toy_itself_remembers(codecs):

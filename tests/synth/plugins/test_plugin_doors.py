@@ -60,9 +60,7 @@ def test_other_models_and_those_with_code_are_refused(kind, index, message, tmp_
 def test_code_in_a_pipeline_is_never_run(copied):
     folder = copied("dance")
     (folder / "unet" / "own_unet.py").write_text("raise SystemExit('it ran')\n")
-    with pytest.raises(
-        CheckpointError, match=r"comes with code \(unet/own_unet.py\), which is"
-    ):
+    with pytest.raises(CheckpointError, match=r"comes with code \(unet/own_unet.py\), which is"):
         open_plugin(f"diffusers:{folder}")
 
 

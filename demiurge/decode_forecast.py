@@ -1,0 +1,152 @@
+"""Sound forecasts of a codec's latents by its decoder; no corpus is played from.
+
+    seed ──► latents ──► forecaster ──► what follows, codes or latents ──► decoder ──► audio
+
+The decoder hears the end of the seed before what follows, so that it goes on from there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from db.settings import DescriptorSettings
+from demiurge.model_descriptors import CODEC_KINDS, codec_of, one_at_a_time
+from demiurge.sequences import describe, forecast
+from files.errors import AudioError, ParameterError
+from sequencer.forecaster_document import read_forecaster_document
+from sequencer.sampling import AS_LEARNED, SamplingOptions
+from synth.codec import Codec
+from training.checkpoint import rebuilding
+
+WINDOW_SECONDS = 10.0  # decoded at a time
+CONTEXT_SECONDS = 1.0  # decoded on either side of that, and left out
+
+
+@dataclass(frozen=True)
+class DecodedForecasts:
+    """How seeds go on, each in several ways.
+
+    Attributes
+    ----------
+    codec : Codec
+    audio : list of ndarray, float32, shape (channels, n_samples)
+        At the codec's sample rate: the variations of the first seed, then those of the next.
+    """
+
+    codec: Codec
+    audio: list[np.ndarray]
+
+
+def forecast_and_decode(
+    seeds: list[Path],
+    model: Path,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    variations: int = 1,
+    sampling: SamplingOptions = AS_LEARNED,
+    accompanied: Path | None = None,
+) -> DecodedForecasts:
+    """Forecast how seeds go on, and decode that: exactly `seconds`, or `steps` frames.
+
+    Raises
+    ------
+    CheckpointError, AudioError, ParameterError
+        As `demiurge.sequences.forecast`; also if the model does not forecast the latents of one
+        codec, frame by frame.
+    DatabaseError
+        If the codec is not where it was, or is another one now.
+    """
+    document = read_forecaster_document(model)
+    with rebuilding(model):
+        settings = DescriptorSettings.from_dict(document.descriptors)
+    codec = decoder_of(settings, model)
+    forecasts, _ = forecast(
+        list(seeds),
+        model,
+        steps=steps,
+        seconds=seconds,
+        variations=variations,
+        sampling=sampling,
+        accompanied=accompanied,
+    )
+    audio = []
+    for seed, of_seed in zip(seeds, forecasts, strict=True):
+        heard = describe(seed, settings, whose=f"the model {model}").descriptors
+        n_heard = min(len(heard), max(1, round(CONTEXT_SECONDS * codec.frame_rate)))
+        n_before = n_heard * codec.hop_length
+        for rows in of_seed:
+            n_new = len(rows) * codec.hop_length
+            if seconds is not None:
+                n_new = max(1, round(seconds * codec.sample_rate))
+            latents = np.concatenate([heard[-n_heard:], rows])
+            audio.append(decode_long(codec, latents, n_samples=n_before + n_new)[:, n_before:])
+    return DecodedForecasts(codec, audio)
+
+
+def codec_of_frames(settings: DescriptorSettings) -> Codec | None:
+    """Return the codec whose latents, frame by frame, are all that settings describe, or None.
+
+    Raises
+    ------
+    DatabaseError
+        If it is not where it was, or is another one now.
+    """
+    if len(settings.models) != 1 or len(settings.descriptors) != 1 or settings.units != "frame":
+        return None
+    model = settings.models[0]
+    own = (model.sample_rate, model.hop_length)
+    if model.kind not in CODEC_KINDS or (settings.sample_rate, settings.hop_length) != own:
+        return None
+    return codec_of(model)
+
+
+def decoder_of(settings: DescriptorSettings, model: Path) -> Codec:
+    """Return the codec that sounds a model's forecasts; raises as `codec_of_frames`.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if codec := codec_of_frames(settings):
+        return codec
+    raise ParameterError(
+        f"{model} forecasts {', '.join(settings.descriptors)} of units of the kind"
+        f" {settings.units}, which no codec decodes; train on a codec's own frames: demiurge db"
+        " build AUDIO_DIR DB --units frame --descriptors codec:PATH"
+    )
+
+
+def decode_long(codec: Codec, latents: np.ndarray, *, n_samples: int) -> np.ndarray:
+    """Decode latents (frames, n_latents) a window at a time, to (channels, n_samples).
+
+    Raises
+    ------
+    AudioError
+        If the audio is not finite.
+    """
+    audio = np.concatenate(list(_windows(codec, latents, n_samples)), axis=1)
+    if not np.isfinite(audio).all():
+        raise AudioError(
+            f"{codec.name} decodes the forecast to samples that are NaN or infinite; use a lower"
+            " --temperature, or another codec"
+        )
+    return audio
+
+
+def _windows(codec: Codec, latents: np.ndarray, n_samples: int) -> Iterator[np.ndarray]:
+    hop = codec.hop_length
+    size = max(1, round(WINDOW_SECONDS * codec.frame_rate))
+    context = max(1, round(CONTEXT_SECONDS * codec.frame_rate))
+    n_frames = codec.n_frames(n_samples)
+    for start in range(0, n_frames, size):
+        stop = min(start + size, n_frames)
+        first = max(start - context, 0)
+        last = min(stop + context, n_frames)
+        length = min(last * hop, n_samples) - first * hop
+        with one_at_a_time():
+            decoded = codec.decode(latents[first:last], n_samples=length)
+        yield decoded[:, (start - first) * hop : min(stop * hop, n_samples) - first * hop]
