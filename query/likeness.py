@@ -59,7 +59,7 @@ class Likeness:
             asked = tuple((str(name), float(weight)) for name, weight in facts["asked"])
             vector = base64.b64decode(facts["vector"], validate=True)
             values = np.frombuffer(vector, FLOAT)
-        except (TypeError, KeyError, ValueError, binascii.Error) as error:
+        except (TypeError, KeyError, ValueError, OverflowError, binascii.Error) as error:
             raise ParameterError(
                 f"like={shown(facts)} must be an object with what was asked and a vector"
             ) from error

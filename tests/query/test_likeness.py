@@ -89,6 +89,7 @@ def test_filters_with_likeness_are_written_and_read():
         [],
         {},
         {"asked": [["a", 1]], "vector": "x"},
+        {"asked": [["a", 10**400]], "vector": "mpkZPw=="},
         {"asked": [["a", 1]], "vector": "AAA="},
         {"asked": [["a", 1]], "vector": ""},
         {"asked": [], "vector": "mpkZPw=="},
