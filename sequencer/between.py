@@ -7,6 +7,7 @@ A Gaussian around this gives each code of a level a log density, at the place of
 below have left over. The network learns how far to deviate from it, and how wide it is.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ MIN_VARIANCE = 1e-4  # of z-scores or latents
 N_DISTANCES = 6  # classes of distances, each twice as long as the one before
 FIT_MASKS = 8  # of each sequence, for the first widths
 FEWEST = 32  # tokens that a width is found from
+MOST_EXAMPLES = 8192  # tokens of a level, for the first widths
+FACTORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # by which they are widened
 
 
 def between(steps: Tensor, known: Tensor) -> Tensor:
@@ -73,6 +76,25 @@ class Rest(NamedTuple):
     case: Tensor
 
 
+def _draw_examples(quantiser: Quantiser, sequences: list[Tensor]) -> list[tuple[Rest, Tensor]]:
+    """Return for each level what is left of some masked tokens, and their codes."""
+    generator = torch.Generator().manual_seed(0)
+    found: list[list[tuple[Tensor, ...]]] = [[] for _ in range(quantiser.levels)]
+    for codes in sequences:
+        repeated = codes.expand(FIT_MASKS, -1, -1)
+        masked = draw_masks(repeated, spread(0, FIT_MASKS), generator)
+        rests = Gaussians.rests(quantiser, repeated.masked_fill(masked, quantiser.n_codes))
+        for level, rest in enumerate(rests):
+            chosen = masked[..., level]
+            found[level].append((rest.mean[chosen], rest.case[chosen], repeated[chosen, level]))
+    examples = []
+    for of_level in found:
+        mean, case, codes = (torch.cat(parts) for parts in zip(*of_level, strict=True))
+        order = torch.randperm(len(codes), generator=generator)[:MOST_EXAMPLES]
+        examples.append((Rest(mean[order], case[order]), codes[order]))
+    return examples
+
+
 class Gaussians(nn.Module):
     """Log densities of the codes of each level, around what lies between the known steps."""
 
@@ -86,25 +108,37 @@ class Gaussians(nn.Module):
 
     @torch.no_grad()
     def fit(self, quantiser: Quantiser, sequences: list[Tensor]) -> None:
-        """Begin as wide as straight lines err, with masks as in training."""
-        totals = torch.zeros_like(self.log_precision)
-        counts = torch.zeros(len(totals), quantiser.levels, 1)
-        generator = torch.Generator().manual_seed(0)
-        for codes in sequences:
-            repeated = codes.expand(FIT_MASKS, -1, -1)
-            masked = draw_masks(repeated, spread(0, FIT_MASKS), generator)
-            rests = self.rests(quantiser, repeated.masked_fill(masked, quantiser.n_codes))
-            for level, rest in enumerate(rests):
-                key = quantiser.keys(level)[repeated[..., level]]
-                errors = (quantiser.query(level, rest.mean) - key) ** 2
-                chosen = masked[..., level]
-                totals[:, level].index_add_(0, rest.case[chosen], errors[chosen])
-                counts[:, level, 0] += rest.case[chosen].bincount(minlength=len(totals))
-        usual = totals.sum(0) / counts.sum(0).clamp(min=1)
-        variance = torch.where(counts >= FEWEST, totals / counts.clamp(min=1), usual)
-        self.log_precision.copy_(-variance.clamp_min(MIN_VARIANCE).log())
+        """Begin as wide as straight lines err, with masks as in training.
+
+        Columns err together, so that their densities would be far too sharp if they were taken as
+        independent: all are widened by the factor that makes the codes likeliest.
+        """
         self.deviation.weight.zero_()
         self.deviation.bias.zero_()
+        examples = _draw_examples(quantiser, sequences)
+        for level, (rest, codes) in enumerate(examples):
+            errors = (quantiser.query(level, rest.mean) - quantiser.keys(level)[codes]) ** 2
+            usual = errors.mean(0)
+            for case in range(len(self.log_precision)):
+                own = errors[rest.case == case]
+                variance = own.mean(0) if len(own) >= FEWEST else usual
+                self.log_precision[case, level] = -variance.clamp_min(MIN_VARIANCE).log()
+            self._widen(level, rest, codes, quantiser)
+
+    def _widen(self, level: int, rest: Rest, codes: Tensor, quantiser: Quantiser) -> None:
+        """Divide the precisions of each case of a level by the best of some factors."""
+        hidden = torch.zeros(1, self.deviation.in_features)
+        said = self(level, hidden, rest, quantiser)
+        losses = torch.stack(
+            [
+                nn.functional.cross_entropy(said / factor, codes, reduction="none")
+                for factor in FACTORS
+            ]
+        )
+        for case in range(len(self.log_precision)):
+            own = rest.case == case
+            chosen = losses[:, own] if own.sum() >= FEWEST else losses
+            self.log_precision[case, level] -= math.log(FACTORS[int(chosen.sum(1).argmin())])
 
     @staticmethod
     def rests(quantiser: Quantiser, codes: Tensor, real: Tensor | None = None) -> list[Rest]:

@@ -122,8 +122,13 @@ class MaskedModel(ScaledModel):
         return torch.stack(logits, dim=-2)
 
     def fit(self, sequences: list[Tensor]) -> list[Tensor]:
-        """Fit codebooks and Gaussians to z-scored sequences (steps, n); return these as codes."""
+        """Fit codebooks and Gaussians to z-scored sequences (steps, n); return these as codes.
+
+        The Gaussians are all that the model says at first.
+        """
         self.head.fit(sequences)
+        for part in (*self.head.projection.parameters(), *self.head.direction.parameters()):
+            nn.init.zeros_(part)
         codes = [self.head.quantiser.quantise(sequence) for sequence in sequences]
         self.gaussians.fit(self.head.quantiser, codes)
         return codes
