@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from db.model_descriptor import ModelDescriptor
+from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
 from playback.options import CrossfadeOptions
@@ -333,6 +335,13 @@ def test_formats_page_knows_the_manifest(made):
         "00000.f32",
         "units-00000.f32",
     }
+
+
+def test_formats_page_knows_the_models_of_settings():
+    page = (DOCS / "formats.md").read_text()
+    assert keys_of(page, "key of a model") == {field.name for field in fields(ModelDescriptor)}
+    for field in fields(DescriptorSettings):
+        assert f"`{field.name}`" in page
 
 
 def test_formats_page_knows_the_plan(made):

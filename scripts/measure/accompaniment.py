@@ -5,7 +5,10 @@
 Each source that has a track is left out in turn, or each of some FOLDS. A forecaster is trained on
 the others with theirs, in pieces of half a minute of which a tenth decides when to stop. Then it
 says how likely the source left out is, given its own track, that of each other source, its own half
-a minute late, and nothing. With --pieces, every fifth piece of each source is left out instead.
+a minute late, and nothing. With --pieces, every fifth piece of all sources is left out in turn.
+
+With the head `contrast` it is the likelihood of choosing the steps that come 1, 4 and 16 steps
+later among those of an excerpt.
 
 gain      nats per step that its own track makes the source likelier than the other does
 interval  95 %, by resampling the excerpts (of 64 steps) of each source, and the sources
@@ -37,7 +40,7 @@ PIECE_SECONDS = 30.0
 LATE_SECONDS = 30.0
 EXCERPT = 64  # steps
 RESAMPLES = 10_000
-LEFT_OUT = 3  # of five pieces
+PIECES = 5  # of which one is left out
 GIVEN = ("own", "another", "own, late", "none")
 
 
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="of each training")
     parser.add_argument("--folds", type=int, help="by default one for each source")
     parser.add_argument("--pieces", action="store_true", help="leave out pieces, not sources")
+    parser.add_argument("--head", choices=("contrast", "mixture"), default="contrast")
     parser.add_argument("--width", type=int, default=96, help="of the LSTM")
     arguments = parser.parse_args()
     database = Database(arguments.database)
@@ -57,33 +61,38 @@ def main() -> None:
     entry = ARCHITECTURES["lstm"]
     sizes = replace(entry.sizes, hidden_size=arguments.width, n_layers=1)
     ARCHITECTURES["lstm"] = replace(entry, sizes=sizes)
-    found = []
-    print(f"| left out | epoch | {' | '.join(GIVEN)} |\n|{'---|' * (len(GIVEN) + 2)}", flush=True)
-    n_folds = 1 if arguments.pieces else arguments.folds or len(pairs)
+    n_folds = PIECES if arguments.pieces else arguments.folds or len(pairs)
+    found: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name, _ in pairs}
     for fold in range(n_folds):
-        left_out = pairs[fold::n_folds]
+        left_out = pairs if arguments.pieces else pairs[fold::n_folds]
         others = pairs if arguments.pieces else [pair for pair in pairs if pair not in left_out]
-        pieces = cut_pieces(others, tracks, database.settings, all_of_them=not arguments.pieces)
-        model, epochs = train(*pieces, database, arguments.minutes)
+        piece = fold if arguments.pieces else None
+        pieces = cut_pieces(others, tracks, database.settings, without=piece)
+        model, epochs = train(*pieces, database, arguments.head, arguments.minutes)
+        print(f"fold {fold + 1}: epoch {epochs}", flush=True)
         for name, rows in left_out:
-            losses = measure(model, name, rows, tracks, only_pieces=arguments.pieces)
-            found.append(losses)
-            figures = " | ".join(f"{losses[given].mean():.3f}" for given in GIVEN)
-            print(f"| {name} | {epochs} | {figures} |", flush=True)
+            found[name].append(measure(model, name, rows, tracks, only=piece))
+    print(f"\n| left out | {' | '.join(GIVEN)} |\n|{'---|' * (len(GIVEN) + 1)}")
+    losses = {
+        name: {given: np.concatenate([part[given] for part in parts]) for given in GIVEN}
+        for name, parts in found.items()
+    }
+    for name, of_source in losses.items():
+        print(f"| {name} | {' | '.join(f'{of_source[given].mean():.3f}' for given in GIVEN)} |")
     print("\n| instead of its own track | gain | interval |\n|---|---|---|")
     for given in GIVEN[1:]:
-        gains = [losses[given] - losses["own"] for losses in found]
+        gains = [of_source[given] - of_source["own"] for of_source in losses.values()]
         low, high = interval(gains)
         mean = np.mean([gain.mean() for gain in gains])
         print(f"| {given} | {mean:.3f} | {low:.3f} to {high:.3f} |")
 
 
 def train(
-    pieces: NamedSequences, tracks: Tracks, database: Database, minutes: float
+    pieces: NamedSequences, tracks: Tracks, database: Database, head: str, minutes: float
 ) -> tuple[Forecaster, str]:
     """Return a forecaster of some pieces, and how many epochs it was trained for."""
     options = ForecasterOptions(
-        minutes=minutes, epochs=1000, patience=12, window=EXCERPT, batch_size=8
+        head=head, minutes=minutes, epochs=1000, patience=12, window=EXCERPT, batch_size=8
     )
     with tempfile.TemporaryDirectory() as folder:
         summary = train_forecaster(
@@ -98,9 +107,9 @@ def train(
 
 
 def cut_pieces(
-    pairs: NamedSequences, tracks: Tracks, settings: DescriptorSettings, *, all_of_them: bool
+    pairs: NamedSequences, tracks: Tracks, settings: DescriptorSettings, *, without: int | None
 ) -> tuple[NamedSequences, Tracks]:
-    """Cut sources and their tracks into pieces; leave out every fifth, unless all are wanted."""
+    """Cut sources and their tracks into pieces, without every fifth from one on, if it is given."""
     pieces = []
     frames = {}
     for name, rows in pairs:
@@ -108,7 +117,7 @@ def cut_pieces(
         piece = pieces_of(rows, settings)
         for number in range(piece[-1] + 1):
             steps = np.flatnonzero(piece == number)
-            if len(steps) > EXCERPT and (all_of_them or number % 5 != LEFT_OUT):
+            if len(steps) > EXCERPT and (without is None or number % PIECES != without):
                 label = f"{name}#{number}"
                 pieces.append((label, rows[steps]))
                 first = round(starts[steps[0]] / settings.hop_length)
@@ -123,7 +132,7 @@ def pieces_of(rows: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
 
 
 def measure(
-    model: Forecaster, name: str, rows: np.ndarray, tracks: Tracks, *, only_pieces: bool
+    model: Forecaster, name: str, rows: np.ndarray, tracks: Tracks, *, only: int | None
 ) -> dict[str, np.ndarray]:
     """Return the losses of the excerpts of a source, in nats per step, given each track."""
     settings = model.config.settings
@@ -142,9 +151,9 @@ def measure(
         "own, late": losses(tracks.frames[name], late),
         "none": losses(None),
     }
-    if only_pieces:
+    if only is not None:
         first = pieces_of(rows, settings)[:-EXCERPT:EXCERPT][: len(found["own"])]
-        found = {given: one[first % 5 == LEFT_OUT] for given, one in found.items()}
+        found = {given: one[first % PIECES == only] for given, one in found.items()}
     return found
 
 

@@ -5,7 +5,6 @@
 Small LSTMs with a mixture head. The columns, all of the validation sources:
 
 loss       nats per step of all groups but the first, told nothing; a coarse level is sampled
-told       the same if it is told the true means of groups
 Fréchet    of windows of 1, 8 and 32 steps of free rollouts, as in `sequencer evaluate`
 autocorr.  mean error of the autocorrelations up to 64 steps, as there
 """
@@ -21,15 +20,12 @@ import torch
 from db.database import Database
 from db.descriptors.derived import static_columns
 from demiurge.cli.options.conditions import GroupStepsType
-from sequencer.coarse import coarse_rows
 from sequencer.coarse_likelihood import loss_with_coarse
 from sequencer.condition import GroupSteps
 from sequencer.evaluate import evaluate
 from sequencer.forecaster import Forecaster
-from sequencer.loss import validation_loss
 from sequencer.registry import ARCHITECTURES
 from sequencer.train import ForecasterOptions, train_forecaster
-from sequencer.windows import windows_for
 
 WINDOW = 64  # steps
 N_SAMPLES = 8  # of the coarse level
@@ -51,17 +47,19 @@ def main() -> None:
         for name, coarse in (("flat", None), (f"coarse {arguments.coarse}", arguments.coarse)):
             models[name] = train(database, Path(folder) / "m" / name, coarse, arguments.minutes)
     figures, floors = evaluate(models, list(database.sequences()))
-    print("| | loss | told | Fréchet 1 | 8 | 32 | autocorr. |\n|---|---|---|---|---|---|---|")
+    print("| | loss | Fréchet 1 | 8 | 32 | autocorr. |\n|---|---|---|---|---|---|")
     for found in figures:
-        losses = ["", ""]
+        loss = ""
         if found.name in models:
             model = models[found.name]
-            losses = losses_of(model, validation_scores(model, database), arguments.coarse)
+            scores = validation_scores(model, database)
+            mean = loss_with_coarse(model, scores, steps=arguments.coarse, n_samples=N_SAMPLES)
+            loss = f"{mean:.2f}"
         frechet = " | ".join(f"{value:.1f}" for value in found.frechet.values())
         error = f"{found.autocorrelation_error:.3f}"
-        print(f"| {found.name} | {' | '.join(losses)} | {frechet} | {error} |")
+        print(f"| {found.name} | {loss} | {frechet} | {error} |")
     for name, values in floors.items():
-        print(f"| {name} | | | {' | '.join(f'{value:.1f}' for value in values.values())} | |")
+        print(f"| {name} | | {' | '.join(f'{value:.1f}' for value in values.values())} | |")
 
 
 def parse(text: str) -> GroupSteps:
@@ -94,16 +92,6 @@ def validation_scores(model: Forecaster, database: Database) -> list[torch.Tenso
     columns = static_columns(database.settings)
     rows_of = dict(database.sequences())
     return [model.normalise(torch.from_numpy(rows_of[name][:, columns].copy())) for name in names]
-
-
-def losses_of(model: Forecaster, scores: list[torch.Tensor], coarse: GroupSteps) -> list[str]:
-    """Return the loss, and that if the true groups are told, as text."""
-    loss = loss_with_coarse(model, scores, steps=coarse, n_samples=N_SAMPLES)
-    if model.coarse is None:
-        return [f"{loss:.2f}", ""]
-    rows = [coarse_rows(model, one) for one in scores]
-    windows = windows_for(model, scores, window=256, batch_size=16, conditions=rows)
-    return [f"{loss:.2f}", f"{validation_loss(model, windows):.2f}"]
 
 
 if __name__ == "__main__":

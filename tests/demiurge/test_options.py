@@ -28,6 +28,7 @@ from query.options import CONTINUATION_PATH, DEFAULT_K, PathOptions
 from scripts.measure.options import commands, options
 from sequencer.infill import InfillOptions
 from sequencer.names import MASKED
+from sequencer.patterns import PATTERNS
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions
@@ -141,6 +142,7 @@ def test_choices_are_those_of_the_registries():
     assert choices("render", "--bits") == list(BITS) == list(bits)
     assert choices("sequencer train", "--architecture") == [*ARCHITECTURES, MASKED]
     assert choices("sequencer train", "--head") == list(HEADS)
+    assert choices("sequencer train", "--pattern") == list(PATTERNS)
     assert choices("synth train-vocoder", "--architecture") == list(VOCODERS)
     assert choices("synth train-generator", "--architecture") == list(GENERATORS)
     assert choices("synth train-generator", "--mel") == list(PRESETS)

@@ -17,13 +17,8 @@ from files.errors import CheckpointError, DatabaseError, ParameterError, Trainin
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
 from sequencer.registry import ARCHITECTURES
-from sequencer.train import (
-    WARM_UP_STEPS,
-    ForecasterOptions,
-    ForecasterTraining,
-    train_forecaster,
-    warm_up,
-)
+from sequencer.train import ForecasterOptions, ForecasterTraining, train_forecaster
+from sequencer.warm_up import WARM_UP_STEPS, warm_up
 from tests.sequencer.toys import (
     FORECASTING,
     NORMALISER,

@@ -195,3 +195,19 @@ def test_own_sampling_equals_greedy_generation_of_a_musicgen_decoder():
             entered = torch.cat([entered, column.T], dim=1)
             steps += [] if step is None else [step]
         assert torch.equal(torch.cat(steps), theirs.reshape(4, -1).T[:12])
+
+
+def test_steps_that_repeat_the_one_before_are_not_learnt():
+    head = tokens_toy("parallel", 8).head
+    sequence = torch.randn(1, 20, 4, generator=generator())
+    sequence[:, 12:16] = sequence[:, 12:13]
+    learnt = head.learnt(sequence, torch.ones(1, 15))
+    assert learnt[0].tolist() == [1.0] * 8 + [0.0] * 3 + [1.0] * 4  # targets are steps 5 to 19
+    still = sequence[:, :1].expand(1, 20, 4)
+    assert head.learnt(still, torch.ones(1, 15)).all()  # there is nothing else
+
+
+@pytest.mark.parametrize("head", ["mixture", "point", "contrast"])
+def test_other_heads_learn_from_all_steps(head):
+    mask = torch.ones(1, 9)
+    assert toy("lstm", head).head.learnt(torch.zeros(1, 20, 4), mask) is mask

@@ -11,6 +11,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.weighted import split_weight
 
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
@@ -48,13 +49,8 @@ def make_request(
 
 def weighted(text: str) -> tuple[Path, float]:
     """Return the file and the weight of FILE or FILE=WEIGHT; a file's own name comes first."""
-    name, equals, weight = text.rpartition("=")
-    if not equals or Path(text).exists():
-        return Path(text), 1.0
-    try:
-        return Path(name), float(weight)
-    except ValueError:
-        return Path(text), 1.0
+    name, weight = split_weight(text)
+    return Path(name), weight
 
 
 def check_seconds(

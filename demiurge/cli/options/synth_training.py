@@ -205,7 +205,7 @@ codec_options = option_group(
         "--discriminators",
         type=click.Choice(CODEC_DISCRIMINATORS),
         help="Train only the decoder of the codec that --from names, against discriminators that"
-        " hear its sound. [default: none]",
+        " hear its sound. [default: no discriminators]",
     ),
     batch_size_option("as in --size"),
     *training_options,
