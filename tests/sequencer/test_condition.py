@@ -8,7 +8,7 @@ import torch
 
 from db.settings import DescriptorSettings
 from files.errors import CheckpointError, ParameterError
-from sequencer.augmentation import SEMITONES, Augmentation
+from sequencer.augmentation import LEVEL, SEMITONES, Augmentation
 from sequencer.averages import slow_averages
 from sequencer.coarse import coarse_rows
 from sequencer.condition import DROPPED_CONDITION
@@ -203,19 +203,21 @@ def test_the_rows_of_a_condition_change_as_the_steps_do(kind):
     frames = rng.normal(3, 2, (200, len(settings.frame_names))).astype(np.float32)
     ends = 1024 * np.arange(60)
 
-    def rows(steps, semitones):
+    def rows(steps, semitones, louder):
         if kind == "coarse":
             return coarse_rows(model, steps)
         chroma = [settings.frame_names.index(f"chroma{i}") for i in range(12)]
         played = frames.copy()
         played[:, chroma] = np.roll(frames[:, chroma], semitones, axis=1)
+        played[:, 0] += louder * float(model.std[0])
         return torch.from_numpy(Track(model, played).rows(ends))
 
-    (before,) = Windows([scores], window=99, batch_size=1, conditions=[rows(scores, 0)]).epoch()
+    (before,) = Windows([scores], window=99, batch_size=1, conditions=[rows(scores, 0, 0)]).epoch()
     torch.manual_seed(1)
     after = Augmentation(model)(before)
     torch.manual_seed(1)
-    expected = rows(after.sequence[0], int(torch.randint(SEMITONES, ())))
+    semitones = int(torch.randint(SEMITONES, ()))
+    expected = rows(after.sequence[0], semitones, LEVEL * float(torch.randn(())))
     torch.testing.assert_close(
         after.conditions[0], expected[:59], equal_nan=True, atol=1e-3, rtol=1e-3
     )
