@@ -17,18 +17,16 @@ import torch
 
 from audio.onsets import find_onsets
 from audio.read import read_mono
-from audio.write import AudioWriter
 from db.model_descriptor import ModelDescriptor
 from db.settings import DescriptorSettings
 from demiurge.model_descriptors import codec_of, one_at_a_time
 from demiurge.sequences import DescriptorSequence, describe
-from files.atomic import replacing
+from demiurge.write_sound import write_sound
 from files.errors import AudioError, ParameterError
 from files.progress import Progress, no_progress
 from sequencer.infill import InfillOptions, fill_tokens
 from sequencer.masked import MaskedModel
 from sequencer.prompts import Prompt, StepTimes, keep_mask
-from synth.codec import Codec
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,12 @@ def infill_audio(
                 masked, heard.descriptors, keep, options, generator=generator, progress=progress
             )
             samples = codec.decode(latents, n_samples=n_samples)
-        gain = _write(out, samples, codec)
+        if not np.isfinite(samples).all():
+            raise AudioError(
+                f"{codec.name} decodes what was filled in to samples that are NaN or infinite; use"
+                " another codec"
+            )
+        gain = write_sound(out, samples.T, codec.sample_rate)
         results.append(
             AudioInfill(
                 wav=out,
@@ -192,22 +195,3 @@ def _check_keep(keep: np.ndarray, prompts: Sequence[Prompt]) -> None:
         raise ParameterError(
             f"{names}: all {len(keep)} frames are kept, so that nothing is filled in; keep fewer"
         )
-
-
-def _write(out: Path, samples: np.ndarray, codec: Codec) -> float:
-    """Write samples (channels, n_samples), lowered below full scale; return the gain."""
-    if not np.isfinite(samples).all():
-        raise AudioError(
-            f"{codec.name} decodes what was filled in to samples that are NaN or infinite; use"
-            " another codec"
-        )
-    gain = 1 / max(float(np.abs(samples).max()), 1.0)
-    channels, n_samples = samples.shape
-    with (
-        replacing(out) as temporary,
-        AudioWriter(
-            temporary, codec.sample_rate, channels, n_samples=n_samples, shown=out
-        ) as writer,
-    ):
-        writer.write(np.ascontiguousarray(samples.T * np.float32(gain)))
-    return gain

@@ -13,23 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from files.documents import shown_text
 from files.errors import AudioError, CheckpointError
 from files.names import printable
-from synth.codecs.hub_folder import (
+from synth.hub_folder import (
     CONFIG,
-    FETCH_AGAIN,
+    EXAMPLES,
+    check_folder,
     check_weights,
-    hash_model,
-    load_hub_model,
+    hash_folder,
     read_hub_config,
 )
-from synth.codecs.licences import licence_of
-from synth.hub_import import quiet_transformers, transformers
-from synth.plugins.folder import check_folder
+from synth.hub_model import load_hub_model, load_hub_part
+from synth.licences import licence_of
 
 CLASS = "ClapModel"
-KNOWN_GOOD = "laion/clap-htsat-unfused"
+KNOWN_GOOD = EXAMPLES["clap"]
 DIFFERENT_TEXTS = ("rain on glass", "a piano solo", "a crowd cheering", "an engine starting")
 COLLAPSED = 0.99  # mean cosine of those texts; 0.9993 in laion/larger_clap_music
 
@@ -60,10 +58,10 @@ class Clap:
         check_weights(folder, CLASS)
         self.name = f"CLAP {printable(folder.resolve().name)}"
         self.licence = licence_of(folder, config.hub_id)
-        self.hash = hash_model(folder)
+        self.hash = hash_folder(folder)
         self._model = load_hub_model(folder, CLASS, device=device)
-        self._extractor = _load(folder, "ClapFeatureExtractor")
-        self._tokenizer = _load(folder, "AutoTokenizer")
+        self._extractor = load_hub_part(folder, "ClapFeatureExtractor")
+        self._tokenizer = load_hub_part(folder, "AutoTokenizer")
         self.sample_rate = self._extractor.sampling_rate
         self.window_samples = self._extractor.nb_max_samples
         self.n_columns = self._model.config.projection_dim
@@ -166,19 +164,6 @@ def open_clap(folder: str | Path, *, device: str = "cpu") -> Clap:
     folder = Path(folder)
     check_folder(folder, CONFIG, word="clap")
     return Clap(folder, device=device)
-
-
-def _load(folder: Path, class_name: str) -> Any:
-    kind = getattr(transformers(), class_name)
-    options = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        with quiet_transformers():
-            return kind.from_pretrained(folder, **options)
-    except Exception as error:  # what a damaged folder leads to has no common class
-        reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
-        raise CheckpointError(
-            f"{folder}: transformers cannot load its {class_name} ({reason}); {FETCH_AGAIN}"
-        ) from error
 
 
 def window_starts(n_samples: int, window_samples: int, hop_samples: int) -> list[int]:

@@ -7,6 +7,7 @@ was built for another PyTorch, although nothing here needs it; so that is tried 
 
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -43,7 +44,21 @@ def diffusers() -> ModuleType:
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Keep transformers from printing anything but errors, progress bars included."""
-    logging = transformers().utils.logging
+    with _quiet(transformers()):
+        yield
+
+
+@contextmanager
+def quiet_diffusers() -> Iterator[None]:
+    """Keep diffusers and transformers from it, and from announcing what is deprecated."""
+    with _quiet(diffusers()), _quiet(transformers()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _quiet(package: ModuleType) -> Iterator[None]:
+    logging = package.utils.logging
     verbosity = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -1,6 +1,5 @@
 """Open a codec by the path of its folder or file, whatever kind it is."""
 
-import re
 from pathlib import Path
 
 import msgspec
@@ -10,10 +9,9 @@ from files.errors import CheckpointError
 from files.names import printable
 from files.regular import is_missing
 from synth.codec import Codec
+from synth.hub_folder import CONFIG, fetching
 
 RAVE_SUFFIX = ".ts"
-CONFIG = "config.json"
-HUB_ID = re.compile(r"[\w.-]+/(?P<name>[\w.-]+)")
 CHECK = "give the folder of a codec"
 
 
@@ -38,7 +36,9 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
 
     path = Path(path)
     if is_missing(path):
-        raise CheckpointError(_missing(path))
+        raise CheckpointError(
+            f"{printable(str(path))}: no such file or folder; {fetching(path, 'codec')}"
+        )
     Distributed().device(device)
     if path.suffix == RAVE_SUFFIX and not path.is_dir():
         from synth.codecs.rave import Rave
@@ -57,17 +57,3 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
 
         return MelCodec.load(path, device=device)
     raise CheckpointError(f"{path}: {CONFIG} has neither kind nor model_type; {CHECK}")
-
-
-def _missing(path: Path) -> str:
-    """Return the message for a path where nothing is, which may be a name on Hugging Face."""
-    text = printable(str(path))
-    if found := HUB_ID.fullmatch(text):
-        return (
-            f"{text}: no such folder; if it is the name of a model on Hugging Face, fetch it first:"
-            f" hf download {text} --local-dir {found['name']}"
-        )
-    return (
-        f"{text}: no such file or folder; {CHECK}, for example one fetched with hf download"
-        " facebook/encodec_24khz --local-dir encodec_24khz"
-    )

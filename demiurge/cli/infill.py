@@ -21,7 +21,7 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.render_report import level_facts, level_notes
+from demiurge.cli.render_report import level_facts, level_notes, lowered
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 from files.names import quoted
@@ -279,9 +279,8 @@ def audio_facts(result: AudioInfill) -> dict[str, Any]:
 def audio_lines(result: AudioInfill) -> list[str]:
     """Return what is printed about audio."""
     n_filled = result.n_tokens - result.n_kept_tokens
-    lowered = f"  lowered by {-to_decibels(result.gain):.1f} dB to stay below full scale"
     return [
         f"{result.wav}: {result.n_samples / result.sample_rate:.2f} s of {result.n_steps} frames of"
-        f" {result.codec}; {result.n_kept} kept, {n_filled} of {result.n_tokens} tokens filled in",
-        *([lowered] if result.gain < 1 else []),
+        f" {result.codec}; {result.n_kept} kept, {n_filled} of {result.n_tokens} tokens filled in"
+        f"{lowered(result.gain)}",
     ]

@@ -89,6 +89,11 @@ def echo_decoded(decoded_by: dict[str, str] | None) -> None:
         )
 
 
+def lowered(gain: float) -> str:
+    """Return what is printed after a file that was lowered by a factor; "" if it was not."""
+    return f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale" if gain < 1 else ""
+
+
 def voices_note(plan: Plan) -> str:
     """Return how many voices a mosaic has, and how far its units are transposed; "" if neither."""
     most = round(max(abs(step.transpose) for step in plan.steps))

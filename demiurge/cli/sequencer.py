@@ -22,10 +22,9 @@ from demiurge.cli.options.sampling import (
     forecast_option,
     sampling_options,
 )
-from demiurge.cli.render_report import echo_decoded
+from demiurge.cli.render_report import echo_decoded, lowered
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
-from demiurge.cli.synth_resynth import write_audio
 from demiurge.cli.terminal import echo_json, echo_line
 from files.errors import ParameterError
 from files.names import quoted
@@ -156,6 +155,7 @@ def write_sounds(
 ) -> list[dict[str, Any]]:
     """Write forecasts as their codec decodes them; return the facts about each."""
     from demiurge.decode_forecast import forecast_and_decode
+    from demiurge.write_sound import write_sound
 
     decoded = forecast_and_decode(
         seed_files, model, **asked, sampling=sampling, accompanied=accompanied
@@ -164,16 +164,16 @@ def write_sounds(
     facts = {"codec": codec.name, "hash": codec.hash, "licence": codec.licence}
     written = []
     for path, audio in zip(paths, decoded.audio, strict=True):
-        write_audio(path, audio.T, codec.sample_rate)
+        gain = write_sound(path, audio.T, codec.sample_rate)
         seconds = audio.shape[1] / codec.sample_rate
-        written.append({"sound": str(path), "seconds": seconds, "decode": facts})
+        written.append({"sound": str(path), "seconds": seconds, "gain": gain, "decode": facts})
     return written
 
 
 def echo_sounds(written: list[dict[str, Any]]) -> None:
     """Print the files that were written, and which codec sounded them."""
     for one in written:
-        echo_line(f"{one['sound']}: {one['seconds']:.2f} s")
+        echo_line(f"{one['sound']}: {one['seconds']:.2f} s{lowered(one['gain'])}")
     echo_decoded(written[0]["decode"])
 
 

@@ -35,6 +35,7 @@ def codec(codec_path: Path, as_json: bool) -> None:
     fetched, and no code in a folder is run.
     """
     from synth.codec_measures import bits_per_second
+    from synth.licences import shown_licence
     from synth.open_codec import open_codec
 
     opened = open_codec(codec_of_word(codec_path) or model_path(codec_path, "codec"))
@@ -64,7 +65,7 @@ def codec(codec_path: Path, as_json: bool) -> None:
         f" {opened.hop_length} samples, {opened.frame_rate:.4g} frames a second"
     )
     echo_line(f"  a frame has {_contents(opened, bits)}")
-    echo_line(f"  licence of the weights: {_licence(opened.licence)}")
+    echo_line(f"  licence of the weights: {shown_licence(opened.licence)}")
     echo_line(f"  hash {opened.hash}")
     for name, value in opened.details.items():
         echo_line(f"  {name.replace('_', ' ')}: {value}")
@@ -77,12 +78,3 @@ def _contents(opened: Codec, bits: float) -> str:
         return f"{latents} and no codes"
     books = f"codes of {counted(opened.n_codebooks, 'codebook')} of {opened.codebook_size} entries"
     return f"{latents}, or {books} ({bits / 1000:.4g} kbit/s)"
-
-
-def _licence(name: str) -> str:
-    """Return a licence, and whether it forbids commercial use."""
-    if "NC" in name.upper().replace(" ", "-").split("-"):
-        return f"{name}, not for commercial use"
-    if name == "unknown":
-        return "unknown; look where they were published"
-    return name

@@ -168,7 +168,7 @@ def by_plugin(
     quiet: bool,
 ) -> Fill:
     """Return the function that fills a folder by a published generator; print its licence."""
-    from synth.plugins.folder import licence_line
+    from synth.licences import shown_licence
     from synth.plugins.generate import generate_with
     from synth.plugins.open_plugin import open_plugin
     from training.distributed import Distributed
@@ -179,7 +179,7 @@ def by_plugin(
         raise click.UsageError("--precision has no use with --with; leave it out")
     plugin = open_plugin(spec, prior=prior, device=str(Distributed().device(device)))
     if not quiet:
-        echo_line(f"{plugin.name}: {licence_line(plugin.licence)}")
+        echo_line(f"{plugin.name}; licence of the weights: {shown_licence(plugin.licence)}")
     return partial(generate_with, plugin)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from audio.decibels import to_decibels
 from demiurge.cli.options.command import command
 from demiurge.cli.options.models import codec_of_word, load_vocoder
 from demiurge.cli.options.output import (
@@ -17,6 +16,7 @@ from demiurge.cli.options.output import (
     json_option,
 )
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.render_report import lowered
 from demiurge.cli.terminal import counted, echo_json, echo_line
 from files.errors import ParameterError
 
@@ -46,12 +46,13 @@ def resynth(
     Each channel is passed separately, unless a codec is for several. The result shows how good the
     model can be.
     """
+    from demiurge.write_sound import write_sound
+
     check_audio_output(out, force=force)
     if out.exists() and out.samefile(audio):
         raise ParameterError(f"{out} is AUDIO itself; give the output another name")
     samples, sample_rate, of_codec = resynthesised(audio, model, codebooks)
-    gain = 1 / max(abs(samples).max(), 1)
-    write_audio(out, samples * gain, sample_rate)
+    gain = write_sound(out, samples, sample_rate)
     n_samples, channels = samples.shape
     facts = {
         "file": str(out),
@@ -61,14 +62,13 @@ def resynth(
         **of_codec,
     }
     if as_json:
-        echo_json({**facts, "gain": float(gain)})
+        echo_json({**facts, "gain": gain})
         return
     bits = of_codec.get("bits_per_second")
     coded = f", {bits / 1000:.2f} kbit/s for each" if bits else ""
-    lowered = f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale"
     echo_line(
         f"{out}: {facts['seconds']:.2f} s at {sample_rate} Hz, {counted(channels, 'channel')}"
-        f"{coded}{lowered if gain < 1 else ''}"
+        f"{coded}{lowered(gain)}"
     )
 
 
@@ -93,16 +93,3 @@ def resynthesised(
         bits = bits_per_second(codebooks, codec.codebook_size, codec.frame_rate)
         facts |= {"codebooks": codebooks, "bits_per_second": bits * codec.channels}
     return samples, codec.sample_rate, facts
-
-
-def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
-    """Write float samples (n, channels)."""
-    from audio.write import AudioWriter
-    from files.atomic import replacing
-
-    n_samples, channels = samples.shape
-    with (
-        replacing(out) as temporary,
-        AudioWriter(temporary, sample_rate, channels, n_samples=n_samples, shown=out) as writer,
-    ):
-        writer.write(samples)

@@ -11,10 +11,11 @@ from synth.codec import Codec
 from synth.codecs.dac import DacCodec
 from synth.codecs.encodec import EncodecCodec
 from synth.codecs.encodec_chunks import EncodecChunksCodec
-from synth.codecs.hub_folder import check_weights, hash_model, load_hub_model, read_hub_config
-from synth.codecs.licences import licence_of
 from synth.codecs.mimi import MimiCodec
 from synth.codecs.published import Provenance
+from synth.hub_folder import check_weights, hash_folder, read_hub_config
+from synth.hub_model import load_hub_model
+from synth.licences import licence_of
 
 
 def _encodec(model: Any, provenance: Provenance) -> Codec:
@@ -61,7 +62,7 @@ def open_published(folder: Path, *, device: str = "cpu") -> Codec:
     provenance = Provenance(
         name=f"{kind.name} {printable(folder.resolve().name)}",
         licence=licence_of(folder, config.hub_id),
-        hash=hash_model(folder),
+        hash=hash_folder(folder),
     )
     model = load_hub_model(folder, kind.class_name, device=device)
     return kind.build(model, provenance)

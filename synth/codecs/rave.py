@@ -12,8 +12,8 @@ import torch
 from files.errors import ParameterError
 from synth.codec import Codec
 from synth.codecs import rave_codebooks
-from synth.codecs.licences import stated_licence
 from synth.codecs.rave_model import RaveModel
+from synth.licences import stated_licence
 
 LARGEST_BOOK = 1024  # of RAVE's discrete configurations, where the export does not show it
 

@@ -20,11 +20,10 @@ import torch
 
 from audio.librosa_import import import_librosa
 from files.names import printable
-from synth.codecs.licences import licence_of
-from synth.hub_import import diffusers
+from synth.hub_folder import hash_folder
+from synth.hub_import import quiet_diffusers
 from synth.join_recording import FADE_SECONDS, replace_span
-from synth.plugins.diffusion import quiet_diffusers
-from synth.plugins.folder import folder_hash
+from synth.licences import licence_of
 from synth.plugins.plugin import Plugin
 
 FIRST_PEAK = 0.5  # of a sound whose loudness nothing else says
@@ -38,7 +37,7 @@ class AudioDiffusion(Plugin):
     def __init__(self, folder: Path, pipeline: Any) -> None:
         self.name = f"AudioDiffusion {printable(folder.resolve().name)}"
         self.licence = licence_of(folder)
-        self.hash = folder_hash(folder)
+        self.hash = hash_folder(folder)
         self.pipeline = pipeline
         self.sample_rate = pipeline.mel.config.sample_rate
         self.picture_samples = (pipeline.mel.x_res - 1) * pipeline.mel.hop_length
@@ -85,7 +84,7 @@ class AudioDiffusion(Plugin):
         if len(given):
             options["raw_audio"] = given
             options["mask_start_secs"] = len(given) / self.sample_rate
-        with quiet_diffusers(diffusers()):
+        with quiet_diffusers():
             return self.pipeline(**options).audios[0, 0][: self.picture_samples]
 
     def _sound_of(self, picture: Any) -> np.ndarray:

@@ -6,9 +6,7 @@ AudioLDM (arXiv 2301.12503), AudioLDM 2 (2308.05734), MusicLDM (2308.01546), Sta
 """
 
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,19 @@ import msgspec
 import numpy as np
 import torch
 
-from files.documents import read_document, shown_text
+from files.documents import read_document
 from files.errors import CheckpointError, ParameterError
-from files.names import printable, quoted
-from synth.codecs.hub_folder import FETCH_AGAIN
-from synth.codecs.licences import licence_of
-from synth.hub_import import diffusers, quiet_transformers
-from synth.plugins.folder import check_folder, folder_hash
+from files.names import printable
+from synth.hub_folder import (
+    FETCH_AGAIN,
+    check_folder,
+    check_no_code,
+    first_line,
+    hash_folder,
+    of_pickle,
+)
+from synth.hub_import import diffusers, quiet_diffusers
+from synth.licences import licence_of
 from synth.plugins.plugin import Plugin
 
 INDEX = "model_index.json"
@@ -121,7 +125,7 @@ def open_diffusion(folder: Path, *, device: str = "cpu") -> Plugin:
         If diffusers is missing.
     """
     check_folder(folder, INDEX, word="diffusers")
-    _check_no_code(folder)
+    check_no_code(folder)
     index = read_document(folder / INDEX, Index, error=CheckpointError, remedy=FETCH_AGAIN)
     name = index.class_name
     if name not in (*PIPELINES, AUDIO_DIFFUSION):
@@ -146,26 +150,16 @@ class Index(msgspec.Struct, rename={"class_name": "_class_name"}):
     class_name: str | list[str]
 
 
-def _check_no_code(folder: Path) -> None:
-    code = next(iter(sorted(folder.rglob("*.py"))), None)
-    if code is not None:
-        raise CheckpointError(
-            f"{folder}: it comes with code ({printable(str(code.relative_to(folder)))}), which is"
-            " never run; give a pipeline that diffusers itself has, or remove the file"
-        )
-
-
 def _load(folder: Path) -> Any:
     package = diffusers()
-    with quiet_diffusers(package):
+    with quiet_diffusers():
         try:
             pipeline = package.DiffusionPipeline.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True
             )
         except Exception as error:  # what a damaged folder leads to has no common class
-            reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
             raise CheckpointError(
-                f"{folder}: diffusers cannot load it ({reason}); {_remedy(folder)}"
+                f"{folder}: diffusers cannot load it ({first_line(error)}); {_remedy(folder)}"
             ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -173,35 +167,10 @@ def _load(folder: Path) -> Any:
 
 def _remedy(folder: Path) -> str:
     """Return what to do about a folder that cannot be loaded; weights may be pickles."""
-    if any(folder.rglob("*.safetensors")) or not any(folder.rglob("*.bin")):
+    pickles = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.bin"))
+    if not pickles or any(folder.rglob("*.safetensors")):
         return FETCH_AGAIN
-    new = f"{folder}-safetensors"
-    script = (
-        f"import diffusers; diffusers.DiffusionPipeline.from_pretrained({str(folder)!r})"
-        f".save_pretrained({new!r})"
-    )
-    return (
-        "its weights are pickles, which can hold code; if you trust them, write them as"
-        f" safetensors and give {quoted(new)}: python -c {quoted(script)}"
-    )
-
-
-@contextmanager
-def quiet_diffusers(package: Any) -> Iterator[None]:
-    """Keep diffusers from announcing what is deprecated, and from showing bars."""
-    logging = package.utils.logging
-    verbosity = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    with quiet_transformers(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logging.set_verbosity(verbosity)
-            if bars:
-                logging.enable_progress_bar()
+    return of_pickle(folder, pickles[0], "diffusers", "DiffusionPipeline")
 
 
 class Diffusion(Plugin):
@@ -212,7 +181,7 @@ class Diffusion(Plugin):
             f"{type(pipeline).__name__.removesuffix('Pipeline')} {printable(folder.resolve().name)}"
         )
         self.licence = licence_of(folder)
-        self.hash = folder_hash(folder)
+        self.hash = hash_folder(folder)
         self.pipeline = pipeline
         self.kind = kind
         self.takes_prompt = kind.takes_prompt
@@ -234,7 +203,7 @@ class Diffusion(Plugin):
         options = {**self.kind.options(self.pipeline), self.kind.seconds: asked}
         if self.takes_prompt:
             options["prompt"] = prompt or ""
-        with quiet_diffusers(diffusers()):
+        with quiet_diffusers():
             try:
                 made = self.pipeline(
                     **options, generator=torch.Generator().manual_seed(random_seed)

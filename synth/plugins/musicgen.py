@@ -18,20 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from files.documents import shown_text
 from files.errors import CheckpointError
 from files.names import printable
-from synth.codecs.hub_folder import (
-    CONFIG,
-    FETCH_AGAIN,
-    check_weights,
-    load_hub_model,
-    read_hub_config,
-)
-from synth.codecs.licences import licence_of
-from synth.hub_import import quiet_transformers, transformers
+from synth.hub_folder import CONFIG, check_folder, check_weights, hash_folder, read_hub_config
+from synth.hub_import import quiet_transformers
+from synth.hub_model import load_hub_model, load_hub_part
+from synth.licences import licence_of
 from synth.plugins.chroma import chroma_from, one_hot_chroma
-from synth.plugins.folder import check_folder, folder_hash
 from synth.plugins.musicgen_window import NotFiniteError, TokensHeard, Window
 from synth.plugins.plugin import Plugin
 
@@ -70,22 +63,9 @@ def open_musicgen(folder: Path, *, device: str = "cpu") -> Plugin:
         )
     check_weights(folder, class_name)
     model = load_hub_model(folder, class_name, device=device)
-    return MusicGen(folder, model, _tokenizer(folder), licence_of(folder, config.hub_id))
-
-
-def _tokenizer(folder: Path) -> Any:
-    """Return the tokenizer of a folder, or None if there is none."""
-    if not any((folder / name).is_file() for name in TOKENIZERS):
-        return None
-    options = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        with quiet_transformers():
-            return transformers().AutoTokenizer.from_pretrained(folder, **options)
-    except Exception as error:  # what a damaged tokenizer leads to has no common class
-        reason = shown_text(str(error).strip().partition("\n")[0]) or type(error).__name__
-        raise CheckpointError(
-            f"{folder}: its tokenizer cannot be loaded ({reason}); {FETCH_AGAIN}"
-        ) from error
+    has_tokenizer = any((folder / name).is_file() for name in TOKENIZERS)
+    tokenizer = load_hub_part(folder, "AutoTokenizer") if has_tokenizer else None
+    return MusicGen(folder, model, tokenizer, licence_of(folder, config.hub_id))
 
 
 class MusicGen(Plugin):
@@ -97,7 +77,7 @@ class MusicGen(Plugin):
         kind = type(model).__name__.removesuffix("ForConditionalGeneration")
         self.name = f"{kind} {printable(folder.resolve().name)}"
         self.licence = licence
-        self.hash = folder_hash(folder)
+        self.hash = hash_folder(folder)
         self.model = model
         self.tokenizer = tokenizer
         self.takes_prompt = tokenizer is not None

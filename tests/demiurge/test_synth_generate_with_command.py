@@ -28,7 +28,12 @@ def test_a_text_fills_a_folder_and_the_licence_is_said_once(musicgen, tmp_path):
     (musicgen / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
     line = ("--with", f"transformers:{musicgen}", tmp_path / "o", "--prompt", "rain on glass")
     told = run(*line, "--seconds", 1).stdout
-    assert told.count("Musicgen my-musicgen: licence cc-by-nc-4.0: not for commercial use") == 1
+    assert (
+        told.count(
+            "Musicgen my-musicgen; licence of the weights: cc-by-nc-4.0, not for commercial use"
+        )
+        == 1
+    )
     assert "1 file made" in told
     again = json.loads(run(*line, "--seconds", 1, "--minutes", 0.03, "--json").stdout)
     assert (again["made"], again["kept"]) == (1, 1)

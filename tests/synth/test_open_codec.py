@@ -22,8 +22,8 @@ def test_name_on_the_hub_gives_the_command_that_fetches_it(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         CheckpointError,
-        match="^facebook/encodec_24khz: no such folder; .*fetch it first: hf download"
-        " facebook/encodec_24khz --local-dir encodec_24khz$",
+        match="^facebook/encodec_24khz: no such .*fetch it first, .*: hf download"
+        " facebook/encodec_24khz --local-dir encodec_24khz, then give codec:encodec_24khz$",
     ):
         open_codec("facebook/encodec_24khz")
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 import synth.codecs.published
+import synth.hub_model
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth.codec import Codec
 from synth.open_codec import open_codec
@@ -397,7 +398,7 @@ def test_weights_cut_short_and_weights_of_another_model(toy_codec, tmp_path):
 
 
 def test_transformers_that_is_too_old_for_the_class(toy_codec, monkeypatch):
-    monkeypatch.setattr(synth.codecs.hub_folder, "transformers", lambda: json)
+    monkeypatch.setattr(synth.hub_model, "transformers", lambda: json)
     monkeypatch.setattr(json, "__version__", "4.0", raising=False)
     with pytest.raises(ParameterError, match=r"this transformers \(4.0\) has no DacModel"):
         open_codec(toy_codec("dac"))

@@ -3,7 +3,7 @@
 import pytest
 
 from files.errors import CheckpointError
-from synth.codecs.licences import licence_of
+from synth.licences import licence_of, shown_licence
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_readme_of_gigabytes_is_refused(tmp_path):
         file.truncate(1 << 30)
     with pytest.raises(CheckpointError, match=r"README.md: 1073741824 bytes, the limit is"):
         licence_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("licence", "shown"),
+    [
+        ("cc-by-nc-4.0", "cc-by-nc-4.0, not for commercial use"),
+        ("CC-BY-NC-SA-4.0", "CC-BY-NC-SA-4.0, not for commercial use"),
+        ("CC BY-NC 4.0", "CC BY-NC 4.0, not for commercial use"),
+        ("mit", "mit"),
+        ("stabilityai-ncx", "stabilityai-ncx"),
+        ("unknown", "unknown; look at the page that the weights come from"),
+    ],
+)
+def test_a_licence_says_whether_it_allows_commercial_use(licence, shown):
+    assert shown_licence(licence) == shown

@@ -69,3 +69,11 @@ def _text(path: Path) -> str:
         return ""
     data = read_regular(path, error=CheckpointError, remedy=REMEDY, max_bytes=MAX_BYTES)
     return data.decode(errors="replace")
+
+
+def shown_licence(licence: str) -> str:
+    """Return what to tell a user about a licence."""
+    if licence == UNKNOWN:
+        return "unknown; look at the page that the weights come from"
+    is_non_commercial = "nc" in re.split(r"[^a-z]+", licence.lower())
+    return f"{licence}, not for commercial use" if is_non_commercial else licence
