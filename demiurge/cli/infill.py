@@ -282,5 +282,5 @@ def audio_lines(result: AudioInfill) -> list[str]:
     return [
         f"{result.wav}: {result.n_samples / result.sample_rate:.2f} s of {result.n_steps} frames of"
         f" {result.codec}; {result.n_kept} kept, {n_filled} of {result.n_tokens} tokens filled in"
-        f"{lowered(result.gain)}",
+        f"{lowered(to_decibels(result.gain))}",
     ]

@@ -89,9 +89,9 @@ def echo_decoded(decoded_by: dict[str, str] | None) -> None:
         )
 
 
-def lowered(gain: float) -> str:
-    """Return what is printed after a file that was lowered by a factor; "" if it was not."""
-    return f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale" if gain < 1 else ""
+def lowered(gain_db: float) -> str:
+    """Return what is printed after a file that was lowered; "" if it was not."""
+    return f", lowered by {-gain_db:.1f} dB to stay below full scale" if gain_db < 0 else ""
 
 
 def voices_note(plan: Plan) -> str:

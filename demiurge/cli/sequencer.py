@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audio.decibels import to_decibels
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import (
     check_audio_output,
@@ -161,19 +162,20 @@ def write_sounds(
         seed_files, model, **asked, sampling=sampling, accompanied=accompanied
     )
     codec = decoded.codec
-    facts = {"codec": codec.name, "hash": codec.hash, "licence": codec.licence}
+    of_codec = {"codec": codec.name, "hash": codec.hash, "licence": codec.licence}
     written = []
     for path, audio in zip(paths, decoded.audio, strict=True):
         gain = write_sound(path, audio.T, codec.sample_rate)
         seconds = audio.shape[1] / codec.sample_rate
-        written.append({"sound": str(path), "seconds": seconds, "gain": gain, "decode": facts})
+        facts = {"sound": str(path), "seconds": seconds, "gain_db": to_decibels(gain)}
+        written.append({**facts, "decode": of_codec})
     return written
 
 
 def echo_sounds(written: list[dict[str, Any]]) -> None:
     """Print the files that were written, and which codec sounded them."""
     for one in written:
-        echo_line(f"{one['sound']}: {one['seconds']:.2f} s{lowered(one['gain'])}")
+        echo_line(f"{one['sound']}: {one['seconds']:.2f} s{lowered(one['gain_db'])}")
     echo_decoded(written[0]["decode"])
 
 

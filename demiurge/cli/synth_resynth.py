@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from audio.decibels import to_decibels
 from demiurge.cli.options.command import command
 from demiurge.cli.options.models import codec_of_word, load_vocoder
 from demiurge.cli.options.output import (
@@ -68,7 +69,7 @@ def resynth(
     coded = f", {bits / 1000:.2f} kbit/s for each" if bits else ""
     echo_line(
         f"{out}: {facts['seconds']:.2f} s at {sample_rate} Hz, {counted(channels, 'channel')}"
-        f"{coded}{lowered(gain)}"
+        f"{coded}{lowered(to_decibels(gain))}"
     )
 
 

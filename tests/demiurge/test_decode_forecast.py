@@ -8,6 +8,7 @@ import soundfile as sf
 import torch
 from click.testing import CliRunner
 
+import demiurge.decode_forecast
 from db.database import Database
 from demiurge.cli import main
 from demiurge.decode_forecast import decode_long
@@ -149,6 +150,15 @@ def test_a_forecast_sounds_for_exactly_as_long_as_asked(learnt, tmp_path):
     sounds = [sf.read(one["sound"])[0] for one in (first, second)]
     assert [len(sound) for sound in sounds] == [7 * HOP, 7 * HOP]
     assert not np.array_equal(*sounds)
+
+
+def test_a_forecast_beyond_full_scale_is_lowered(learnt, tmp_path, monkeypatch):
+    loud = lambda *given, **how: decode_long(*given, **how) * 0 + 4  # noqa: E731
+    monkeypatch.setattr(demiurge.decode_forecast, "decode_long", loud)
+    said = run("sequencer", "forecast", learnt / "parallel.model", learnt / "sounds" / "a.wav",
+               "--decode", "--steps", 3, "-o", tmp_path / "a.wav")  # fmt: skip
+    assert "lowered by 12.0 dB to stay below full scale" in said
+    np.testing.assert_allclose(sf.read(tmp_path / "a.wav")[0], 1, atol=2**-14)
 
 
 def test_the_same_random_seed_gives_the_same_bytes(learnt, tmp_path):
