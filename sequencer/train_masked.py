@@ -162,7 +162,7 @@ def _new_model(
         settings,
         sizes=asdict(MaskedSizes()),
         # tokens of a step are filled in any order, so that none is told those below it
-        head_sizes={**TokensHead.sizes_for(len(everything)), "depth": 0},
+        head_sizes={**TokensHead.sizes_for(len(everything)), "depth": 0, "innovations": False},
     )
     torch.manual_seed(random_seed)
     model = MaskedModel(config)
