@@ -1,16 +1,15 @@
 """Token head: descriptors as codes of residual quantisation, forecast like language.
 
-The levels of a step enter the architecture in a pattern, see `sequencer.patterns`. In any of them a
-level is forecast from the hidden state and from the levels below it of the same step, as in
-RQ-Transformer (Lee et al. 2022, arXiv 2203.01941) and Moshi (Défossez et al. 2024, 2410.00037):
+What is quantised is how steps differ from their linear prediction: from that alone such codes are
+nearly independent of the past and of each other, and a network has to learn only where music
+deviates. Codes of steps themselves are those of a codec, and of patterns that hide the last steps.
 
-    hidden state ─────────┬──────────────────┬───────── …
-    linear prediction ──► level 0 of t ──► level 1 of t ──► …
-
-A logit is a free number and a Gaussian's log density at the code's place. The Gaussian begins as
-linear prediction from the steps before, less what the levels below have said; the network learns
-how far to deviate from it, and how wide it is. Without it a network must first learn that a step is
-much like the last one. If the pattern hides the last steps, and for very wide steps, there is none.
+The levels enter the architecture in a pattern, see `sequencer.patterns`. In any of them a level is
+forecast from the hidden state and from the levels below it of the same step, as in RQ-Transformer
+(Lee et al. 2022, arXiv 2203.01941) and Moshi (Défossez et al. 2024, arXiv 2410.00037). If steps
+themselves are coded and the last ones are known, a logit is a free number and a Gaussian's log
+density at the code's place. The Gaussian begins as linear prediction, less what the levels below
+have said; the network learns how far to deviate from it, and how wide it is.
 """
 
 from dataclasses import dataclass
