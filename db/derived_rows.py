@@ -138,7 +138,8 @@ def _transpose_each(
 def transpose_rows(rows: np.ndarray, semitones: int, settings: DescriptorSettings) -> np.ndarray:
     """Return descriptors of sounds transposed by whole semitones, (n, n_descriptors).
 
-    Pitch classes and pitches move; what describes timbre stays, since it hardly changes.
+    Pitch classes and pitches move; what describes timbre stays, since it hardly changes. Latents of
+    a model stay as well: how they move, nobody knows.
     """
     names = settings.names
     transposed = rows.copy()

@@ -126,7 +126,8 @@ def fill_latents(
 ) -> np.ndarray:
     """Return latents (frames, n_latents) whose tokens are filled in where they are not kept.
 
-    Frames of which all tokens are kept stay as they were encoded.
+    If the tokens are the codec's own, these are what it makes of all of them. Else frames of which
+    all tokens are kept stay as they were encoded.
 
     Parameters
     ----------
@@ -137,7 +138,10 @@ def fill_latents(
     filled = fill_tokens(
         model, codes, torch.from_numpy(keep), options, generator=generator, progress=progress
     )
-    restored = model.denormalise(quantiser.restore(filled).clamp(model.low, model.high))
+    restored = quantiser.restore(filled)
+    if quantiser.of_codec:
+        return np.asarray(model.denormalise(restored), np.float32)
+    restored = model.denormalise(restored.clamp(model.low, model.high))
     free = ~keep.all(axis=1)
     made = latents.copy()
     made[free] = restored.numpy()[free]

@@ -1,16 +1,19 @@
-"""Descriptors that models give: the latents of a codec, brought to the frames of a database.
+"""Descriptors that models give: latents of a codec, CLAP's vectors, at the frames of a database.
 
-    blocks at the database's rate ──► codec's rate ──► latents ──► frames of the database
+    blocks at the database's rate ──► model's rate ──► its rows ──► frames of the database
 
 `open_model` is what `db` is handed. It may be called in any process or thread: each process opens
 a model once, and its threads take turns at it.
 """
+
+from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +24,13 @@ from demiurge.frame_grid import to_frame_grid
 from demiurge.shipped import SHIPPED, model_path
 from files.errors import DatabaseError, ParameterError
 from synth.codec import Codec
+from synth.open_codec import RAVE_SUFFIX
+
+if TYPE_CHECKING:
+    from synth.clap import Clap
 
 CODEC_KINDS = ("codec", "rave")
+CLAP = "clap"
 OPEN_MODELS = 4  # kept open in a process
 # Opened and used under this lock: most models keep a state while they compute.
 LOCK = threading.RLock()
@@ -36,7 +44,22 @@ def describe_model(kind: str, path: str) -> ModelDescriptor:
     CheckpointError, ParameterError
         If there is no such model, or it cannot be opened here.
     """
-    check_opens(kind)
+    if kind == CLAP:
+        clap = _open_clap(Path(path))
+        return ModelDescriptor(
+            kind=kind,
+            hash=clap.hash,
+            n_columns=clap.n_columns,
+            path=str(Path(path).absolute()),
+            name=clap.name,
+            licence=clap.licence,
+            sample_rate=clap.sample_rate,
+        )
+    if kind == "rave" and Path(path).suffix != RAVE_SUFFIX:
+        raise ParameterError(
+            f"rave:{path} is no export of RAVE, whose name ends in {RAVE_SUFFIX}; use codec:PATH"
+            " for other codecs"
+        )
     place = path if _is_shipped(path) else str(Path(path).absolute())
     codec = _open_codec(model_path(place, "codec"))
     return ModelDescriptor(
@@ -61,7 +84,10 @@ def open_model(model: ModelDescriptor, sample_rate: int, hop_length: int) -> Mod
     CheckpointError, ParameterError
         If it cannot be opened here.
     """
-    check_opens(model.kind)
+    if model.kind == CLAP:
+        from demiurge.clap_measure import ClapMeasure  # which imports this file, and torch
+
+        return ClapMeasure(clap_of(model), sample_rate, hop_length)
     return CodecMeasure(codec_of(model), sample_rate, hop_length)
 
 
@@ -78,41 +104,64 @@ def open_named_codec(name: str) -> Codec:
     return _open_codec(model_path(named, "codec"))
 
 
-def check_opens(kind: str) -> None:
-    """Raise a `ParameterError` unless models of this kind can be opened."""
-    if kind not in CODEC_KINDS:
-        raise ParameterError(f"{kind}: models of this kind cannot be opened yet; use codec:PATH")
-
-
 def codec_of(model: ModelDescriptor) -> Codec:
     """Open the codec of a database's settings; raises as `open_model`."""
     folder = model_path(model.path, "codec")
-    if not folder.exists():
-        raise DatabaseError(
-            f"{model.path}: {model.name} (hash {model.hash}), whose latents are"
-            " descriptors here, is not there any more; put it back (a link is enough), or tell the"
-            " database its new place with: demiurge db build AUDIO_DIR DB --descriptors"
-            f" …,{model.kind}:PATH"
-        )
+    _check_is_there(model, folder)
     codec = _open_codec(folder)
-    if codec.hash != model.hash:
-        raise DatabaseError(
-            f"{model.path}: the codec has the hash {codec.hash}, but descriptors were measured with"
-            f" {model.hash}; put that one back, or build another database"
-        )
+    _check_is_same(model, codec.hash)
     return codec
 
 
+def clap_of(model: ModelDescriptor) -> Clap:
+    """Open the CLAP of a database's settings; raises as `open_model`."""
+    _check_is_there(model, Path(model.path))
+    clap = _open_clap(Path(model.path))
+    _check_is_same(model, clap.hash)
+    return clap
+
+
+def _check_is_there(model: ModelDescriptor, folder: Path) -> None:
+    if not folder.exists():
+        raise DatabaseError(
+            f"{model.path}: {model.name} (hash {model.hash}), whose"
+            f" {'vectors' if model.kind == CLAP else 'latents'} are descriptors here, is not there"
+            " any more; put it back (a link is enough), or tell the database its new place with:"
+            f" demiurge db build AUDIO_DIR DB --descriptors …,{model.kind}:PATH"
+        )
+
+
+def _check_is_same(model: ModelDescriptor, found: str) -> None:
+    if found != model.hash:
+        raise DatabaseError(
+            f"{model.path}: the {_what(model)} has the hash {found}, but descriptors were measured"
+            f" with {model.hash}; put that one back, or build another database"
+        )
+
+
+def _what(model: ModelDescriptor) -> str:
+    return "CLAP" if model.kind == CLAP else "codec"
+
+
 def _open_codec(path: Path) -> Codec:
+    with LOCK:
+        return _opened_codec(str(path), _stamp(path))
+
+
+def _open_clap(folder: Path) -> Clap:
+    with LOCK:
+        return _opened_clap(str(folder), _stamp(folder))
+
+
+def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
+    """Return sizes and dates of a model's files."""
     files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
     status = [file.stat() for file in files if file.is_file()]
-    stamp = tuple((one.st_size, one.st_mtime_ns) for one in status)
-    with LOCK:
-        return _opened(str(path), stamp)
+    return tuple((one.st_size, one.st_mtime_ns) for one in status)
 
 
 @lru_cache(maxsize=OPEN_MODELS)
-def _opened(path: str, stamp: tuple[tuple[int, int], ...]) -> Codec:
+def _opened_codec(path: str, stamp: tuple[tuple[int, int], ...]) -> Codec:
     """Open a codec, once for the sizes and dates of its files."""
     from synth.open_codec import open_codec
 
@@ -120,6 +169,14 @@ def _opened(path: str, stamp: tuple[tuple[int, int], ...]) -> Codec:
     if not codec.n_latents:
         raise ParameterError(f"{path}: {codec.name} has codes but no latents; use another codec")
     return codec
+
+
+@lru_cache(maxsize=OPEN_MODELS)
+def _opened_clap(folder: str, stamp: tuple[tuple[int, int], ...]) -> Clap:
+    """Open a CLAP, once for the sizes and dates of its files."""
+    from synth.clap import open_clap
+
+    return open_clap(folder)
 
 
 def _is_shipped(path: str) -> bool:

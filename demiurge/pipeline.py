@@ -74,7 +74,8 @@ def render_continuation(
         n_samples = int(heard.step_samples.sum())
         check_lasts(accompanied, described, n_samples, opened.sample_rate)
         track = described.track
-        heard = replace(heard, grid=described.pulse_or(heard.grid))
+        if described.has_surer_pulse(heard.grid):
+            heard = replace(heard, grid=described.grid, beats_of="the track")
     seed_source = None
     if include_seed:
         _check_is_audio(seed)

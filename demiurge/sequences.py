@@ -31,11 +31,14 @@ class DescriptorSequence:
         How long each step lasts.
     grid : BeatGrid, optional
         The beats, of a sound that was described in parts of beats.
+    beats_of : str
+        Whose they are: "the seed", or "the track" that it goes with.
     """
 
     descriptors: np.ndarray
     step_samples: np.ndarray
     grid: BeatGrid | None = None
+    beats_of: str = "the seed"
 
     def __len__(self) -> int:
         return len(self.descriptors)

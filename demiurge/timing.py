@@ -30,6 +30,8 @@ class Timing:
         Beats per minute; 0 without a pulse.
     confidence : float
         How sure the pulse of the seed is, 0 to 1; 0 if units are not parts of beats.
+    beats_of : str
+        Whose beats these are: "the seed", or "the track" that it goes with.
     """
 
     step_samples: np.ndarray
@@ -37,6 +39,7 @@ class Timing:
     whole_first: int = 0
     tempo: float = 0.0
     confidence: float = 0.0
+    beats_of: str = "the seed"
 
     @property
     def has_pulse(self) -> bool:
@@ -68,7 +71,7 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     seed_tempo = 60 * settings.sample_rate / float(beats[1] - beats[0])
     tempo, parts_in_beat = _choose_level(seed_tempo, database)
     step = float(beats[1] - beats[0]) / parts_in_beat
-    n_steps = int(np.ceil(total / step)) + 1
+    n_steps = 2 * int(np.ceil(total / step)) + 1  # enough, should a track become faster
     times = grid.after(end, parts_in_beat, count=n_steps) - end
     first_part = int(np.rint((times[0] + end - beats[0]) / step)) % parts
     if times[0] > SHORTEST_PICKUP * settings.sample_rate:
@@ -78,7 +81,7 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges[0] = 0
     edges = np.append(edges[edges < total], round(total))
     edges = edges[np.append(True, np.diff(edges) > 0)]
-    return Timing(np.diff(edges), first_part, round(step), tempo, confidence)
+    return Timing(np.diff(edges), first_part, round(step), tempo, confidence, seed.beats_of)
 
 
 def _choose_level(tempo: float, database: Database) -> tuple[float, int]:

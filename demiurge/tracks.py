@@ -87,11 +87,11 @@ class Accompanied:
     grid: BeatGrid | None
     n_samples: int
 
-    def pulse_or(self, grid: BeatGrid | None) -> BeatGrid | None:
-        """Return its beats, or those of a seed if they are surer."""
-        if self.grid is None or grid is None or self.grid.confidence < grid.confidence:
-            return grid
-        return self.grid
+    def has_surer_pulse(self, grid: BeatGrid | None) -> bool:
+        """Return whether its beats are surer than those of a seed."""
+        if self.grid is None or grid is None:
+            return False
+        return self.grid.confidence > grid.confidence
 
 
 def read_track(path: str | Path, forecaster: "Forecaster") -> Accompanied:

@@ -17,6 +17,7 @@ from db.settings import METRICAL, STD_SUFFIX
 from db.source_names import fitting_sources
 from files.errors import ParameterError
 from files.ranges import shown
+from query.likeness import LIKE, Likeness, likeness_of, most_alike
 
 RELATIONS: dict[str, Callable] = {
     ">=": operator.ge,
@@ -65,6 +66,8 @@ class Filters:
     loudness : (least, most)
         LUFS.
     where : tuple of Condition
+    like : Likeness, optional
+        Only units that sound like this: those that conditions on `like` leave, or the most alike.
     """
 
     sources: tuple[str, ...] = ()
@@ -73,6 +76,7 @@ class Filters:
     milliseconds: Range = EVERYTHING
     loudness: Range = EVERYTHING
     where: tuple[Condition, ...] = ()
+    like: Likeness | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the filters that are set, for JSON; open sides are null."""
@@ -83,6 +87,8 @@ class Filters:
         }
         for name in RANGES:
             facts[name] = [side if np.isfinite(side) else None for side in getattr(self, name)]
+        if self.like is not None:
+            facts[LIKE] = self.like.to_dict()
         return {name: value for name, value in facts.items() if value not in ([], [None, None])}
 
     @classmethod
@@ -103,7 +109,8 @@ class Filters:
             _take_texts(name, facts.get(name, [])) for name in ("sources", "tags", "where")
         )
         ranges = {name: _take_range(name, facts.get(name, [None, None])) for name in RANGES}
-        return cls(sources, tags, where=tuple(map(parse_condition, where)), **ranges)
+        like = Likeness.from_dict(facts[LIKE]) if LIKE in facts else None
+        return cls(sources, tags, where=tuple(map(parse_condition, where)), like=like, **ranges)
 
 
 def parse_condition(text: str) -> Condition:
@@ -168,6 +175,9 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     for name, fulfilled in _masks(database, filters):
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
+    if filters.like is not None and not any(one.column == LIKE for one in filters.where):
+        allowed &= most_alike(likeness_of(database, filters.like), allowed)
+        counts[f"like {filters.like}"] = int(allowed.sum())
     if not allowed.any():
         raise ParameterError(
             f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one"
@@ -201,7 +211,7 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
     if filters.loudness != EVERYTHING:
         yield _range_mask("LUFS", filters.loudness, _descriptor_values(database, LOUDNESS))
     for condition in filters.where:
-        values = _condition_values(database, condition.column)
+        values = _condition_values(database, condition.column, filters.like)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)
 
 
@@ -223,8 +233,12 @@ def _range_mask(unit: str, limits: Range, values: np.ndarray) -> tuple[str, np.n
     return f"{least:g} to {most:g} {unit}", (values >= least) & (values <= most)
 
 
-def _condition_values(database: Database, column: str) -> np.ndarray:
+def _condition_values(database: Database, column: str, like: Likeness | None) -> np.ndarray:
     """Return the values that a condition compares, one for each unit."""
+    if column == LIKE and like is not None:
+        return likeness_of(database, like)
+    if column == LIKE:
+        raise ParameterError(f"a condition on {LIKE} goes with --like, which says what is alike")
     if column == "start_s":
         return database.units.start_sample / database.sample_rate
     if column == "length_ms":

@@ -4,7 +4,9 @@ A frame's Δ and ΔΔ say how its sound moved in its own source. When it is play
 the movement depends on them instead, so Δ and ΔΔ count half. On ten minutes of orchestra this
 brings the rendered result from 6.1 to 5.3 standard deviations of the target.
 
-The place of a unit in its beat says nothing about its sound, and counts only if it is weighed.
+The place of a unit in its beat says nothing about its sound, and counts only if it is weighed. Nor
+do CLAP's vectors, of which there are hundreds of columns, each about the 10 s around a unit: beside
+other descriptors they are for `--like`.
 """
 
 import re
@@ -14,6 +16,7 @@ import numpy as np
 from db.settings import METRICAL, STD_SUFFIX, DescriptorSettings
 from files.errors import ParameterError
 
+CLAP = "clap"
 DERIVED = 0.5  # weight of a frame's Δ and ΔΔ
 
 WEIGHT = re.compile(r"\s*([\w-]+)\s*=\s*(\d+\.?\d*|\.\d+)\s*")
@@ -45,8 +48,8 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
     """Return a factor for each of `settings.names`, float32.
 
     It is 1, or `DERIVED` for the derived columns of a frame, times the weight of its descriptor, if
-    there is one; and 0 for the columns `METRICAL`. A weight of the column itself replaces all of
-    these.
+    there is one; and 0 for the columns `METRICAL`, and for those of CLAP beside others. A weight of
+    the column itself replaces all of these.
 
     Raises
     ------
@@ -60,17 +63,12 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
     if settings.is_metrical:
         factors[-len(METRICAL) :] = 0
     position = {name: i for i, name in enumerate(settings.names)}
+    if CLAP in settings.descriptors and len(settings.descriptors) > 1 and CLAP not in weights:
+        factors[_columns_of(settings, CLAP, position)] = 0
     # columns last, since their weights replace those of descriptors
     for name in sorted(weights, key=lambda name: name not in settings.descriptors):
         if name in settings.descriptors:
-            frame = settings.columns[name].names
-            columns = [
-                position[column]
-                for base in frame
-                for column in (base, base + STD_SUFFIX)
-                if column in position
-            ]
-            factors[columns] *= weights[name]
+            factors[_columns_of(settings, name, position)] *= weights[name]
         elif name in position:
             factors[position[name]] = weights[name]
         else:
@@ -81,3 +79,15 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
     if not factors.any():
         raise ParameterError("all weights are 0; leave one above")
     return factors
+
+
+def _columns_of(
+    settings: DescriptorSettings, descriptor: str, position: dict[str, int]
+) -> list[int]:
+    """Return where the columns of a descriptor are, with their deviations."""
+    return [
+        position[column]
+        for base in settings.columns[descriptor].names
+        for column in (base, base + STD_SUFFIX)
+        if column in position
+    ]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from db.descriptors.derived import static_columns
 from sequencer.forecaster import Forecaster
+from sequencer.track import frame_columns
 from sequencer.windows import Batch
 
 SEMITONES = 12
@@ -79,10 +80,12 @@ class _Change:
 
 def _change_of_rows(model: Forecaster, names: list[str]) -> _Change:
     """Return the change of the rows of a condition, as if they were made from changed steps."""
-    if model.coarse is None:  # a track's level and key are its own: 0
-        return _Change(names, torch.zeros(len(names)), torch.ones(len(names)), torch.zeros(1))
-    mean = model.coarse.mean.cpu()
-    std = model.coarse.std.cpu()
+    if model.coarse is None:
+        columns = frame_columns(model.config.settings)
+        repeats = len(names) // len(columns)
+        mean, std = (part.cpu()[columns].repeat(repeats) for part in (model.mean, model.std))
+        return _Change(names, mean, std, _levels(names))
+    mean, std = (part.cpu() for part in (model.coarse.mean, model.coarse.std))
     levels = _levels(names[:-1]) * model.std.cpu() / std  # the last is the place in the group
     means = torch.cat([mean, mean.new_zeros(1)])
     return _Change(names, means, torch.cat([std, std.new_ones(1)]), F.pad(levels, (0, 1)))

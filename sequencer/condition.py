@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GroupSteps = int | Literal["beats", "bars"]
 
 CONDITION_SIZE = 64  # columns that it is projected to, before it joins a step
+CONDITION_DROPOUT = 0.3
+CONDITION_NOISE = 0.3  # standard deviation; rows are z-scored
 DROPPED_CONDITION = 0.2  # share of the excerpts of a batch that are trained on without
 # Edges of the spans of another track, from the moment where the next step begins, in usual lengths
 # of a step: what came just before, and ever longer spans of what comes.
@@ -78,19 +80,32 @@ class TrackCondition:
 
 
 class ConditionInput(nn.Module):
-    """Rows (batch, steps, width), NaN where nothing is known -> (batch, steps, CONDITION_SIZE)."""
+    """Rows (batch, steps, width), NaN where nothing is known -> (batch, steps, CONDITION_SIZE).
 
-    def __init__(self, width: int) -> None:
+    In training noise is added to all columns that are descriptors: a coarse level will be sampled,
+    and not always right (Ho et al. 2022, arXiv 2106.15282), and from the last digits of a track a
+    forecaster would know by heart where in a song it is.
+    """
+
+    described: Tensor
+
+    def __init__(self, names: list[str]) -> None:
+        """Take the descriptor of each column, "" if it is none."""
         super().__init__()
-        self.width = width
-        self.projection = nn.Linear(2 * width, CONDITION_SIZE)
+        self.width = len(names)
+        self.projection = nn.Linear(2 * self.width, CONDITION_SIZE)
+        self.dropout = nn.Dropout(CONDITION_DROPOUT)
+        described = torch.tensor([float(name != "") for name in names])
+        self.register_buffer("described", described, persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
         known = ~rows.isnan()
         if self.training:
             known &= torch.rand(len(rows), 1, 1, device=rows.device) >= DROPPED_CONDITION
+            rows = rows + CONDITION_NOISE * torch.randn_like(rows) * self.described
         values = torch.where(known, rows, 0)
-        return nn.functional.gelu(self.projection(torch.cat([values, known.to(rows)], dim=-1)))
+        projected = self.projection(torch.cat([values, known.to(rows)], dim=-1))
+        return self.dropout(nn.functional.gelu(projected))
 
 
 class Conditions(Protocol):

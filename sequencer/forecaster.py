@@ -83,7 +83,7 @@ class Forecaster(ScaledModel):
         self.condition: ConditionInput | None = None
         self.coarse: Forecaster | None = None
         if config.condition:
-            self.condition = ConditionInput(len(config.condition.names(config.settings)))
+            self.condition = ConditionInput(config.condition.names(config.settings))
         if isinstance(config.condition, CoarseCondition):
             self.coarse = Forecaster(config.condition.forecaster).requires_grad_(False)
 

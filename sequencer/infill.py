@@ -1,10 +1,12 @@
 """Fill masked tokens in a number of passes, the surest ones first (MaskGIT, arXiv 2202.04200).
 
 Each pass of the network samples every masked token; those it is most sure of stay, and the others
-are masked again. How many follows the cosine schedule: few at first, when little is known. The
-confidence of a token is the log of its probability, with noise that shrinks from pass to pass: else
-the most common sounds would always be settled first, and the result be dull. VampNet (arXiv
-2307.04686) sets the strength of the noise, the mask temperature, to 10.5.
+are masked again, upper levels before lower ones: a level codes what those below it left over, and
+is sampled when these are known (SoundStorm, arXiv 2305.09636). How many follows the cosine
+schedule: few at first, when little is known. The confidence of a token is the log of its
+probability, with noise that shrinks from pass to pass: else the most common sounds would always be
+settled first, and the result be dull. VampNet (arXiv 2307.04686) sets the strength of the noise,
+the mask temperature, to 10.5.
 """
 
 import math
@@ -84,9 +86,11 @@ def fill_tokens(
             break
         r = number / options.passes
         n_left = min(math.floor(masked_share(r) * n_free), len(drawn) - 1)
-        sureness = _sureness(logits, drawn, options, r, generator)
-        again = sureness.argsort()[: max(n_left, min(len(drawn), 1))]
-        state[tuple(place[again] for place in masked.nonzero(as_tuple=True))] = model.mask
+        steps, levels = masked.nonzero(as_tuple=True)
+        order = _sureness(logits, drawn, options, r, generator).argsort()
+        order = order[levels[order].argsort(descending=True, stable=True)]
+        again = order[: max(n_left, min(len(drawn), 1))]
+        state[steps[again], levels[again]] = model.mask
     return state.to(codes.device)
 
 

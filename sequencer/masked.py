@@ -9,7 +9,8 @@ over the tokens of the tokens head: a step is `levels` codes of residual vector 
     level 2    21   2    ▢    ▢    5    ▢         code is, given all others, before and after it
 
 A code enters by its vector in the codebook, beside a learned embedding. Unlike a forecaster the
-network looks both ways, and nothing in it knows the length of the sequence.
+network looks both ways, and nothing in it knows the length of the sequence. It begins with straight
+lines between the steps that are known, see `sequencer.between`.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +25,7 @@ from db.descriptors.derived import static_columns
 from db.settings import DescriptorSettings
 from files.ranges import check_names
 from sequencer.attention import FeedForward, LocalAttention
+from sequencer.between import Gaussians
 from sequencer.masked_document import KIND, MaskedDocument, read_masked_document
 from sequencer.scaled_model import ScaledModel
 from sequencer.sizes import Sizes, check_heads
@@ -77,7 +79,7 @@ class MaskedModel(ScaledModel):
     """codes (batch, steps, levels), `mask` where masked -> logits (batch, steps, levels, codes)."""
 
     config: MaskedConfig
-    learning_rate = 5e-4
+    learning_rate = 1e-3
 
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
@@ -93,6 +95,7 @@ class MaskedModel(ScaledModel):
             for _ in range(sizes.n_layers)
         )
         self.norm = nn.LayerNorm(sizes.dim)
+        self.gaussians = Gaussians(sizes.dim, self.head.levels, self.head.quantiser.width)
         self.register_statistics(n)
 
     @property
@@ -110,8 +113,25 @@ class MaskedModel(ScaledModel):
         for block in self.blocks:
             x = block(x, real)
         hidden = self.norm(x)
-        logits = [self.head.logits(level, hidden, codes) for level in range(self.levels)]
+        quantiser = self.head.quantiser
+        rests = self.gaussians.rests(quantiser, codes, real)
+        logits = [
+            self.head.logits(level, hidden, codes) + self.gaussians(level, hidden, rest, quantiser)
+            for level, rest in enumerate(rests)
+        ]
         return torch.stack(logits, dim=-2)
+
+    def fit(self, sequences: list[Tensor]) -> list[Tensor]:
+        """Fit codebooks and Gaussians to z-scored sequences (steps, n); return these as codes.
+
+        The Gaussians are all that the model says at first.
+        """
+        self.head.fit(sequences)
+        for part in (*self.head.projection.parameters(), *self.head.direction.parameters()):
+            nn.init.zeros_(part)
+        codes = [self.head.quantiser.quantise(sequence) for sequence in sequences]
+        self.gaussians.fit(self.head.quantiser, codes)
+        return codes
 
     def save(self, folder: str | Path) -> None:
         config = self.config

@@ -15,16 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.normaliser import fit_normaliser
+from db.settings import DescriptorSettings
 from sequencer.condition import TRACK_EDGES, TrackCondition
 from sequencer.forecaster import Forecaster
 
 
 class Track:
-    """The frames of a track, z-scored by its own mean and standard deviation.
-
-    So tracks differ in what they play when, and not in how they were mixed: by that, a forecaster
-    of few pairs would know which of its songs it hears.
+    """The frames of a track, z-scored as a forecaster's steps are.
 
     Parameters
     ----------
@@ -35,8 +32,9 @@ class Track:
         condition = forecaster.config.condition
         assert isinstance(condition, TrackCondition)
         settings = forecaster.config.settings
-        static = frames[:, list(settings.frame_static)]
-        scores = fit_normaliser([static], static.shape[1]).apply(static).astype(np.float64)
+        columns = frame_columns(settings)
+        mean, std = (part.cpu().numpy()[columns] for part in (forecaster.mean, forecaster.std))
+        scores = (frames[:, list(settings.frame_static)].astype(np.float64) - mean) / std
         self._running = np.concatenate([np.zeros((1, scores.shape[1])), scores.cumsum(axis=0)])
         edges = np.array(TRACK_EDGES) * condition.step_samples / settings.hop_length
         # each span is at least one frame
@@ -55,6 +53,13 @@ class Track:
         sums = np.diff(self._running[places], axis=-2)
         means = sums / np.where(n_in_span > 0, n_in_span, np.nan)[..., None]
         return means.reshape(*now.shape, -1).astype(np.float32)
+
+
+def frame_columns(settings: DescriptorSettings) -> list[int]:
+    """Return where the independent columns of frames are among those of steps."""
+    if settings.units == "frame":
+        return list(range(len(settings.frame_static)))
+    return list(settings.frame_static)  # those of units begin with the means of all frame columns
 
 
 class TrackConditions:

@@ -1,6 +1,6 @@
 """Train a masked model on the sequences of a database; validate it on unseen sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sequencer.masked_document import KIND, read_masked_document
 from sequencer.masked_loss import masked_loss, validation_loss
 from sequencer.names import MASKED
 from sequencer.new_forecaster import check_settings, fit_window, scores_of
+from sequencer.quantiser import Level, sizes_of
 from sequencer.split import NamedSequences, count_steps, split_sequences
 from sequencer.token_windows import TokenBatch, TokenWindows
 from sequencer.tokens import TokensHead
@@ -54,6 +55,7 @@ def train_masked(
     settings: DescriptorSettings,
     normaliser: Normaliser,
     options: MaskedOptions,
+    levels: Sequence[Level] | None = None,
     resume: bool = False,
     wandb: bool = False,
     progress: Progress = no_progress,
@@ -66,7 +68,7 @@ def train_masked(
     if resume:
         check_settings(Path(folder), settings, read_masked_document)
     with Distributed() as distributed:
-        training = MaskedTraining(sequences, settings, normaliser, options, distributed)
+        training = MaskedTraining(sequences, settings, normaliser, options, distributed, levels)
         loop = TrainingLoop(training, Path(folder), options, distributed, progress=progress)
         summary = loop.run(resume=resume, wandb=wandb)
     split = training.split
@@ -94,15 +96,16 @@ class MaskedTraining(Trainable):
         normaliser: Normaliser,
         options: MaskedOptions,
         distributed: Distributed,
+        levels: Sequence[Level] | None = None,
     ) -> None:
         self.options = options
         self.distributed = distributed
         self.split = split_sequences(sequences, random_seed=options.random_seed)
         train = scores_of(self.split.train, settings, normaliser)
         validation = scores_of(self.split.validation, settings, normaliser)
-        model = _new_model(train, settings, normaliser, options.random_seed)
+        model = _new_model(train, settings, normaliser, options.random_seed, levels)
         quantise = model.head.quantiser.quantise
-        codes = [[quantise(rows) for rows in part] for part in (train, validation)]
+        codes = [model.fit(train), [quantise(rows) for rows in validation]]
         window = fit_window(train, options.window)
         self.train_windows, self.validation_windows = (
             TokenWindows(part, window=window, batch_size=options.batch_size) for part in codes
@@ -154,18 +157,21 @@ class MaskedTraining(Trainable):
 
 
 def _new_model(
-    train: list[Tensor], settings: DescriptorSettings, normaliser: Normaliser, random_seed: int
+    train: list[Tensor],
+    settings: DescriptorSettings,
+    normaliser: Normaliser,
+    random_seed: int,
+    levels: Sequence[Level] | None,
 ) -> MaskedModel:
-    """Make a model with random weights, its statistics and codebooks fitted to `train`."""
+    """Make a model with random weights and the statistics of `train`, and with a codec's levels."""
     everything = torch.cat(train)
-    config = MaskedConfig(
-        settings,
-        sizes=asdict(MaskedSizes()),
-        # tokens of a step are filled in any order, so that none is told those below it
-        head_sizes={**TokensHead.sizes_for(len(everything)), "depth": 0, "innovations": False},
-    )
+    # tokens of a step are filled in any order, so that none is told those below it
+    head_sizes = {**TokensHead.sizes_for(len(everything)), "depth": 0, "innovations": False}
+    if levels:
+        head_sizes |= sizes_of(levels)
     torch.manual_seed(random_seed)
-    model = MaskedModel(config)
+    model = MaskedModel(MaskedConfig(settings, sizes=asdict(MaskedSizes()), head_sizes=head_sizes))
     model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-    model.head.fit(train)
+    if levels:
+        model.head.quantiser.take(levels, mean=model.mean, std=model.std)
     return model

@@ -4,11 +4,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from files.errors import ParameterError
-from files.ranges import check_integer
+from files.ranges import check_integer, shown
 from synth.codecs.mel_codec import MelCodecModel
 from synth.codecs.mel_codec_network import MelCodecConfig
 from synth.codecs.mel_codec_sizes import MelCodecSizes
 from synth.limits import MOST_FRAMES
+from synth.mel_statistics import WINDOW_FRAMES
+from synth.recipes import CODEC_RECIPES
 from synth.train import AudioTrainingOptions
 
 SIZES = tuple(asdict(MelCodecConfig()))  # names
@@ -28,6 +30,7 @@ class CodecOptions(AudioTrainingOptions):
     n_codebooks: int = MelCodecSizes.n_codebooks
     codebook_size: int = MelCodecSizes.codebook_size
     segment_frames: int = MelCodecSizes.segment_frames
+    discriminators: str | None = None  # recipe by which only the decoder is trained
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,6 +39,21 @@ class CodecOptions(AudioTrainingOptions):
         if self.segment_frames % self.stride:
             raise ParameterError(
                 f"segment_frames={self.segment_frames} must be a multiple of stride={self.stride}"
+            )
+
+        if self.discriminators is not None:
+            self._check_discriminators()
+
+    def _check_discriminators(self) -> None:
+        if self.discriminators not in CODEC_RECIPES:
+            raise ParameterError(
+                f"discriminators={shown(self.discriminators)} are not known; choose"
+                f" {' or '.join(CODEC_RECIPES)}"
+            )
+        if self.segment_frames < WINDOW_FRAMES:
+            raise ParameterError(
+                f"segment_frames={self.segment_frames} must be at least {WINDOW_FRAMES} for"
+                " discriminators, to measure how varied what is decoded is"
             )
 
     @staticmethod

@@ -21,6 +21,7 @@ GENERATORS: dict[str, Mapping[str, Sizes]] = {
 DEFAULT_GENERATOR = "flow"
 
 CODEC_SIZES = mel_codec_sizes.SIZES  # named sizes of a codec, the default first
+CODEC_DISCRIMINATORS = ("dac", "encodec")  # recipes by which its decoder may be trained
 
 MEL_PRESETS = ("22k", "44k", "hifigan", "melgan")
 DEFAULT_MEL = "22k"  # of the shipped models

@@ -32,11 +32,14 @@ def open_codec(path: str | Path, *, device: str = "cpu") -> Codec:
     CheckpointError
         If there is none, or it is damaged or of an unknown kind.
     ParameterError
-        If a package that it needs is not installed.
+        If a package that it needs is not installed, or there is no such device here.
     """
+    from training.distributed import Distributed
+
     path = Path(path)
     if is_missing(path):
         raise CheckpointError(_missing(path))
+    Distributed().device(device)
     if path.suffix == RAVE_SUFFIX and not path.is_dir():
         from synth.codecs.rave import Rave
 

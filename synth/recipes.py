@@ -1,4 +1,6 @@
-"""Training recipes of the vocoders, published and our own: discriminators, losses, optimiser."""
+"""Training recipes of vocoders and codecs, published and our own: discriminators, losses,
+optimiser.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,3 +113,39 @@ VOCOS_SMALL = Recipe(
     stft=30.0,
     resolutions=COARSE_RESOLUTIONS,
 )
+# arXiv 2306.06546, section 3.4: least squares, feature matching 2, mel 15. Narrow, as above.
+DAC = Recipe(
+    segment_frames=64,
+    learning_rate=1e-4,
+    betas=(0.8, 0.99),
+    clip=10.0,
+    discriminators={
+        "period": (partial(MultiPeriodDiscriminator, channels=4), 1.0),
+        "resolution": (partial(MultiResolutionDiscriminator, (2048, 1024, 512), channels=8), 1.0),
+    },
+    discriminator_loss=least_squares_discriminator,
+    generator_loss=least_squares_generator,
+    feature=2.0,
+    mel=15.0,
+)
+# arXiv 2210.13438, section 3.4: spectrograms of five windows, hinge, both losses 3. The
+# published weights are of gradients, which it balances; those here are of losses.
+ENCODEC = Recipe(
+    segment_frames=64,
+    learning_rate=1e-4,
+    betas=(0.5, 0.9),
+    clip=10.0,
+    discriminators={
+        "resolution": (
+            partial(MultiResolutionDiscriminator, (2048, 1024, 512, 256, 128), channels=8),
+            3.0,
+        ),
+    },
+    discriminator_loss=hinge_discriminator,
+    generator_loss=clamped_hinge_generator,
+    feature=1.0,
+    feature_is_mean=True,
+    mel=15.0,
+)
+# what may train the decoder of a codec
+CODEC_RECIPES = {"dac": DAC, "encodec": ENCODEC}

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from synth.augmentation import Augmentation, mix_and_colour
 from synth.codec_measures import numbers_of_codebooks, perplexities
@@ -80,13 +81,26 @@ def train_codec(
     return train_on_folder(
         audio,
         folder,
-        partial(CodecTraining, vocoder=vocoder, keep_vocoder=resume),
+        partial(_class_for(options, start), vocoder=vocoder, keep_vocoder=resume),
         options=options,
         start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,
     )
+
+
+def _class_for(options: CodecOptions, start: MelCodecModel | None) -> "type[CodecTraining]":
+    if options.discriminators is None:
+        return CodecTraining
+    from synth.train_codec_decoder import DecoderTraining  # which imports this file
+
+    if start is None:
+        raise ParameterError(
+            f"discriminators={options.discriminators} train the decoder of a trained codec; name it"
+            " with --from"
+        )
+    return DecoderTraining
 
 
 class CodecTraining(AudioTraining):
@@ -155,7 +169,7 @@ class CodecTraining(AudioTraining):
         rng = np.random.default_rng(self.options.random_seed)
         return [mel for _, mel in excerpts.batches(rng, self.options.batch_size)]
 
-    def batches(self, epoch: int, skip: int) -> Iterator[Tensor]:
+    def batches(self, epoch: int, skip: int) -> Iterator[Any]:
         """Yield log-mel (batch, n_mels, segment_frames), changed at random."""
         frames = self.options.segment_frames
         for number, (audio, mel) in enumerate(super().batches(epoch, skip), start=skip):
@@ -164,7 +178,7 @@ class CodecTraining(AudioTraining):
             clips = AUGMENTATION.apply(rng, audio, mel, frames, self.model.mel)
             yield mix_and_colour(rng, clips, self.model.mel)
 
-    def step(self, batch: Tensor, n_steps: int) -> dict[str, float]:
+    def step(self, batch: Any, n_steps: int) -> dict[str, float]:
         mel = batch.to(self.device)
         network = self.model.network
         n_used = self._drawn_codebooks(len(mel))

@@ -16,9 +16,10 @@ from synth.architectures import ARCHITECTURES, check_architecture
 from synth.dataset import AudioDataset
 from synth.griffin_lim import griffin_lim
 from synth.limits import MOST_FRAMES
-from synth.losses import MultiResolutionSTFT, feature_matching
+from synth.losses import MultiResolutionSTFT
 from synth.mel import LogMel
 from synth.names import DEFAULT_VOCODER
+from synth.recipe_discriminators import RecipeDiscriminators
 from synth.samples import Sample, save_samples
 from synth.segments import Segments
 from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
@@ -153,8 +154,7 @@ class VocoderTraining(AudioTraining):
         if self.model.network.weight_norm:
             add_weight_norm(self.model.network)
         self.model.train().to(self.device)
-        made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
-        self.discriminators = nn.ModuleDict(made).to(self.device)
+        self.discriminators = RecipeDiscriminators(self.recipe).to(self.device)
 
     def _make_losses(self) -> None:
         mel = self.model.mel
@@ -183,7 +183,8 @@ class VocoderTraining(AudioTraining):
             discriminator_losses = self.step_discriminators(real, fake.detach())
         losses = self.spectral_losses(fake, real)
         if joined:
-            losses |= self._adversarial_losses(fake, real)
+            with self.precision():
+                losses |= self.discriminators.losses_of_network(real, fake)
         self._descend("vocoder", self.model, losses)
         vocoder_losses = {f"vocoder/{name}": value.item() for name, value in losses.items()}
         return discriminator_losses | vocoder_losses
@@ -191,10 +192,7 @@ class VocoderTraining(AudioTraining):
     def step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         """Train the discriminators on audio (batch, 1, samples); return their losses."""
         with self.precision():
-            losses = {
-                name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
-                for name, discriminator in self.discriminators.items()
-            }
+            losses = self.discriminators.own_losses(real, fake)
         self._descend("discriminators", self.discriminators, losses)
         return {f"discriminator/{name}": loss.item() for name, loss in losses.items()}
 
@@ -210,22 +208,6 @@ class VocoderTraining(AudioTraining):
 
     def _mel_l1(self, fake: Tensor, real: Tensor) -> Tensor:
         return (self.log_mel(fake) - self.log_mel(real)).abs().mean()
-
-    def _adversarial_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        losses = {}
-        recipe = self.recipe
-        for name, discriminator in self.discriminators.items():
-            discriminator.requires_grad_(False)
-            with self.precision():
-                of_fake = discriminator(fake)
-                with torch.no_grad():
-                    of_real = discriminator(real)
-            discriminator.requires_grad_(True)
-            weight = recipe.discriminators[name][1]
-            matching = weight * recipe.feature * feature_matching(of_real, of_fake)
-            losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
-            losses[f"feature_{name}"] = matching / (len(of_fake) if recipe.feature_is_mean else 1)
-        return losses
 
     def _descend(self, name: str, module: nn.Module, losses: dict[str, Tensor]) -> None:
         loss = torch.stack(list(losses.values())).sum()

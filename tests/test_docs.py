@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from db.model_descriptor import ModelDescriptor
+from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
 from playback.options import CrossfadeOptions
@@ -335,6 +337,13 @@ def test_formats_page_knows_the_manifest(made):
     }
 
 
+def test_formats_page_knows_the_models_of_settings():
+    page = (DOCS / "formats.md").read_text()
+    assert keys_of(page, "key of a model") == {field.name for field in fields(ModelDescriptor)}
+    for field in fields(DescriptorSettings):
+        assert f"`{field.name}`" in page
+
+
 def test_formats_page_knows_the_plan(made):
     page = (DOCS / "formats.md").read_text()
     plan = json.loads((made / "next.plan.json").read_text())
@@ -348,7 +357,7 @@ def test_formats_page_knows_the_plan(made):
     )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     of_render |= {"accompanied", "include_seed", "transpose"}
-    if_used = {"range", "level", "levels", "voices", "stretch", "decode"}
+    if_used = {"range", "level", "levels", "voices", "stretch", "decode", "infill"}
     known = keys_of(page, "key of `settings`")
     assert known - of_render == plan["settings"].keys() | if_used
     options = {option.name for option in fields(PathOptions)} | {

@@ -136,7 +136,8 @@ def continuation_notes(continuation: Continuation, stretch: tuple[float, float])
     sources = counted(continuation.world_sources, "source")
     chosen_from = f"from {continuation.world_seconds:.0f} s of {sources} that sound like its end"
     if timing.has_pulse:
-        how = f"in the tempo of the seed, {timing.tempo:.0f} bpm (pulse {timing.confidence:.2f})"
+        bpm = f"{timing.tempo:.0f} bpm (pulse {timing.confidence:.2f})"
+        how = f"in the tempo of {timing.beats_of}, {bpm}"
     else:
         heard = f" (pulse {timing.confidence:.2f})" if database.settings.is_metrical else ""
         how = f"without a beat{heard}: units last as they do in their sources"

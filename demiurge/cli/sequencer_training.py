@@ -209,6 +209,10 @@ def train_on(
     from sequencer.train_masked import train_masked
 
     how |= {"settings": database.settings, "normaliser": database.normaliser}
+    of_tokens = not isinstance(options, ForecasterOptions) or options.head == "tokens"
+    codec = codec_of_frames(database.settings) if of_tokens else None
+    if codec and codec.n_codebooks:
+        how["levels"] = codec.levels()
     if not isinstance(options, ForecasterOptions):
         if coarse is not None or pattern is not None:
             raise ParameterError(
@@ -216,9 +220,6 @@ def train_on(
                 " leave them out"
             )
         return train_masked(list(database.sequences()), model_dir, options=options, **how)
-    codec = codec_of_frames(database.settings) if options.head == "tokens" else None
-    if codec and codec.n_codebooks:
-        how["levels"] = codec.levels()
     tracks = None
     if pattern is None:
         sequences = list(database.sequences())

@@ -88,7 +88,7 @@ generate_options = option_group(
     "--prior",
     metavar="FILE",
     type=ANY_PATH,
-    help="The prior of a rave:FILE that has none inside: a .ts file of RAVE 1 or of msprior.",
+    help="The prior of an export of RAVE. [default: the one inside the export]",
 )
 @plugin_option("--prompt", metavar="TEXT", help="What it should sound like, in words.")
 @file_request_options
@@ -118,12 +118,12 @@ def generate(
     of RAVE needs a prior, inside it or as --prior; without one, see synth resynth.
     """
     request = replace(request, prompt=prompt)
-    if plugin is not None:
-        fill = by_plugin(plugin, prior, paths, precision, device, quiet=as_json)
-    elif prior is not None:
-        raise click.UsageError("--prior goes with --with rave:FILE; leave it out")
-    else:
+    if plugin is None:
+        if prior is not None:
+            raise click.UsageError("--prior goes with --with rave:FILE")
         fill = by_models(paths, precision, device)
+    else:
+        fill = by_plugin(plugin, prior, paths, precision, device, quiet=as_json)
     out = paths[-1]
     try:
         with progress_bar("generating", quiet=as_json) as progress:

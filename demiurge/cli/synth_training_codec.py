@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "demiurge synth train-codec my_sounds my.codec --minutes 10",
         "demiurge synth train-codec my_sounds my.codec --resume --minutes 60",
         "demiurge synth train-codec my_sounds my.codec --from shipped --minutes 60",
+        "demiurge synth train-codec my_sounds sharper.codec --from my.codec --discriminators dac",
         "demiurge synth train-codec my_sounds my.codec --size my_sizes.json --vocoder my.vocoder",
     ),
 )

@@ -56,7 +56,7 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
     """Print a summary of the training."""
     from training.sparkline import sparkline
 
-    measure = MEASURES.get(summary.architecture, "mel and STFT distance")
+    measure = measure_of(options)
     baselines = ", ".join(f"{name}: {value:.3f}" for name, value in summary.baselines.items())
     echo_line(
         f"{model_dir}: {summary.architecture}, {best_text(summary)}, {summary.seconds:.0f} s in"
@@ -108,6 +108,15 @@ def echo_codec(model_dir: Path) -> None:
             f" second, mel distance {row['mel_l1']:.3f}, {row['perplexity']:.0f} entries of the"
             " last in use"
         )
+
+
+def measure_of(options: Options) -> str:
+    """Return what the validation measured, in words."""
+    from synth.codec_options import CodecOptions
+
+    if isinstance(options, CodecOptions) and options.discriminators:
+        return "Fréchet distance of decoded mels"
+    return MEASURES.get(options.architecture, "mel and STFT distance")
 
 
 def best_text(summary: AudioTrainingSummary) -> str:

@@ -129,12 +129,14 @@ def make_records() -> None:
 
 
 def make_synthesis() -> None:
-    """Train a vocoder and generators for two steps, and fill a folder with one of them."""
+    """Train a vocoder, generators and a codec for two steps, and fill a folder with one of them."""
     train = ("--steps", 2, "--batch-size", 1)
     command("synth", "train-vocoder", "sounds", "vocos.vocoder", *train)
     for name, architecture in (("flow.generator", "flow"), ("unagan.generator", "unagan")):
         size = ("--architecture", architecture, "--size", "small")
         command("synth", "train-generator", "sounds", name, *size, *train)
+    size = ("--size", "small", "--vocoder", "vocos.vocoder")
+    command("synth", "train-codec", "sounds", "my.codec", *size, *train)
     for name, origin in (("old.generator", "toy.unagan"), ("old.vocoder", "vocos.vocoder")):
         shutil.copytree(FIXTURES / "version_0_1_0" / origin, name)
     generate = ("synth", "generate", "old.generator", "old.vocoder", "generated")

@@ -179,6 +179,15 @@ CONFIGS = (
             " --batch-size 1",
         ),
     ),
+    model_recipe(
+        "config",
+        "my.codec",
+        (
+            "synth resynth {healthy}/seed.wav codec:my.codec --codebooks 2 -o out.wav",
+            "synth train-codec {healthy}/sounds new.codec --from my.codec --size small --steps 1"
+            " --batch-size 1",
+        ),
+    ),
     model_recipe("config", "flow.generator", generator_commands("flow.generator")),
     model_recipe("config", "unagan.generator", generator_commands("unagan.generator")),
     Recipe(
@@ -208,6 +217,11 @@ STATES = (
         "state",
         "vocos.vocoder",
         (f"synth train-vocoder {{healthy}}/sounds vocos.vocoder {RESUME}",),
+    ),
+    model_recipe(
+        "state",
+        "my.codec",
+        (f"synth train-codec {{healthy}}/sounds my.codec {RESUME}",),
     ),
     model_recipe(
         "state",

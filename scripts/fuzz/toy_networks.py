@@ -9,11 +9,21 @@ from typing import Any
 
 from sequencer import registry
 from synth import architectures, flow_sizes, train_flow, train_unagan, train_vocoder, unagan_sizes
+from synth.codecs import mel_codec_sizes
 from synth.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
 
 FORECASTER_SIZES = {"hidden_size": 16, "dim": 16, "n_layers": 1, "n_heads": 2, "context_steps": 32}
 VOCODER_SIZES = {"dim": 16, "intermediate_dim": 16, "n_layers": 1, "refinements": 1}
 FLOW_SIZES = {"width": 64, "layers": 1, "clip_frames": 256, "batch_size": 1}
+CODEC_SIZES = {
+    "width": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "n_codebooks": 2,
+    "codebook_size": 16,
+    "segment_frames": 64,
+    "batch_size": 1,
+}
 UNAGAN_SIZES = {"width": 16, "discriminator_width": 16, "clip_frames": 128, "batch_size": 1}
 DISCRIMINATORS = {
     "period": (partial(MultiPeriodDiscriminator, (2, 3), 1), 1.0),
@@ -33,6 +43,7 @@ def use_toy_networks() -> None:
         recipe=replace(vocoder.recipe, segment_frames=32, discriminators=DISCRIMINATORS),
     )
     flow_sizes.SIZES["small"] = flow_sizes.FlowSizes(**FLOW_SIZES)
+    mel_codec_sizes.SIZES["small"] = mel_codec_sizes.MelCodecSizes(**CODEC_SIZES)
     unagan_sizes.SIZES["small"] = unagan_sizes.UnaganSizes(**UNAGAN_SIZES)
     train_vocoder.N_EXCERPTS = 2
     train_vocoder.EXCERPT_FRAMES = 64

@@ -1,7 +1,7 @@
 """Measure the changes that each kind of crossfade makes to the sound, for docs/rooms/playback.md.
 
     python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--joins 2000]
-        [--random-seed 0] [--decode CODEC]
+        [--random-seed 0]
 
 Units are drawn at random from all over the corpus, so that neighbours have nothing in common: the
 hardest case to join, which a path search would never choose. Each join is compared, within 20 ms,
@@ -12,9 +12,6 @@ step   largest difference of two adjacent samples, above that of the two sides, 
 rise   if the incoming unit begins with an attack, the change in the time of its rise (from 10 to
        90 % of the amplitude)
 level  how far the power at the join is outside the range of the two sides, in dB
-
-A codec changes all sound. What it does by itself is the line of its copies, without joins; what its
-joins do is measured against the two sides as the codec copies them.
 """
 
 import argparse
@@ -27,21 +24,19 @@ import librosa
 import numpy as np
 
 from audio.read import probe
-from audio.resample import resample
 from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.decode_plan import CodecDecoder, open_decoder
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
 from playback.stitch import stitch
-from synth.codec import Codec
 
 RATE = 44100
 MARGIN = RATE // 10  # samples of a source on either side of a unit
 AROUND = 0.02  # seconds
+REACH = round(2 * AROUND * RATE)  # samples on either side of a join that are looked at
 FFT = 512
 HOP = 64
 BANDS = 40
@@ -67,9 +62,7 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=units, help="milliseconds, or onset")
     parser.add_argument("--joins", type=int, default=2000)
     parser.add_argument("--random-seed", type=int, default=0)
-    parser.add_argument("--decode", help="a codec, to compare its joins with crossfades")
     arguments = parser.parse_args()
-    decoder = open_decoder(arguments.decode) if arguments.decode else None
     for units in arguments.units:
         rng = np.random.default_rng(arguments.random_seed)
         plan = random_plan(arguments.corpus, units, arguments.joins, rng)
@@ -77,15 +70,13 @@ def main() -> None:
         print("| crossfade | flux | step | rise | level |\n|---|---|---|---|---|")
         for name, crossfade in WAYS.items():
             print_row(name, measure(plan, crossfade))
-        if decoder:
-            for name, row in decoded_rows(plan, decoder):
-                print_row(name, row)
 
 
 def print_row(name: str, row: tuple[list[float], float]) -> None:
+    """Print what `means` gave."""
     (flux, step, rise, level), late = row
-    cells = f"{flux:.2f} dB | {step:.2f} dB | {rise:.2f} ms, {late:.0%} over 1 | {level:.2f} dB"
-    print(f"| {name} | {cells} |", flush=True)
+    attacks = "no attacks" if np.isnan(rise) else f"{rise:.2f} ms, {late:.0%} over 1"
+    print(f"| {name} | {flux:.2f} dB | {step:.2f} dB | {attacks} | {level:.2f} dB |", flush=True)
 
 
 def random_plan(corpus: Path, units: str, n_joins: int, rng: np.random.Generator) -> Plan:
@@ -128,79 +119,56 @@ def cut_evenly(corpus: Path, milliseconds: float) -> list[Place]:
 
 
 def measure(plan: Plan, crossfade: CrossfadeOptions) -> tuple[list[float], float]:
-    """Return the means of the figures, and the share of attacks whose rise is off by over 1 ms."""
-    with opened(plan) as reader:
+    """Return `means` of all joins."""
+    with open_sources(plan) as reader:
         rendered = np.concatenate(list(stitch(plan, reader, crossfade=crossfade)))[:, 0]
         return means(around_joins(plan, reader, rendered))
 
 
-def decoded_rows(
-    plan: Plan, decoder: CodecDecoder
-) -> Iterator[tuple[str, tuple[list[float], float]]]:
-    """Yield the rows of a codec: its copies of the incoming source, and its joins."""
-    name = decoder.codec.name
-    with opened(plan) as reader:
-        copies = [copies_of(sides, decoder.codec) for _, *sides in around_joins(plan, reader)]
-        sources = [sides[1] for _, *sides in around_joins(plan, reader)]
-        pairs = zip(copies, sources, strict=True)
-        yield f"copies by {name}, no joins", means((copy[1], own, own) for copy, own in pairs)
-        for how, milliseconds in (("joined at a frame", 0), ("latents faded over 60 ms", 60)):
-            crossfade = CrossfadeOptions.plain(milliseconds)
-            rendered = np.concatenate(list(decoder.blocks(plan, reader, crossfade)))[:, 0]
-            joins = around_joins(plan, reader, rendered)
-            against = ((made, *copy) for (made, *_), copy in zip(joins, copies, strict=True))
-            yield f"{name}, {how}", means(against)
-
-
-def opened(plan: Plan) -> SourceReader:
+def open_sources(plan: Plan) -> SourceReader:
     reader = SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1)
     reader.prepare(plan)
     return reader
 
 
 def means(joins: Iterable[tuple[np.ndarray, ...]]) -> tuple[list[float], float]:
-    figures = np.array([join_figures(*(middle(one) for one in signals)) for signals in joins])
+    """Return the means of the figures, and the share of attacks whose rise is off by over 1 ms."""
+    figures = np.array([join_figures(*signals) for signals in joins])
+    flux, step, _, level = figures.mean(axis=0)
     rises = figures[~np.isnan(figures[:, 2]), 2]
-    return np.nanmean(figures, axis=0).tolist(), float((rises > 1).mean())
-
-
-def middle(signal: np.ndarray) -> np.ndarray:
-    """Return what lies within 40 ms of the join."""
-    reach = round(2 * AROUND * RATE)
-    return signal[len(signal) // 2 - reach : len(signal) // 2 + reach]
+    if not len(rises):
+        return [flux, step, np.nan, level], np.nan
+    return [flux, step, rises.mean(), level], float((rises > 1).mean())
 
 
 def around_joins(
-    plan: Plan, reader: SourceReader, rendered: np.ndarray | None = None
+    plan: Plan, reader: SourceReader, rendered: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield the result, the outgoing and the incoming source within `MARGIN` of each join."""
-    if rendered is None:
-        rendered = np.zeros(plan.n_samples, np.float32)
-    reach = round(2 * AROUND * RATE)
-    padded = np.pad(rendered, MARGIN)
-    for before, after in zip(plan.steps[1:-2], plan.steps[2:-1], strict=True):
+    """Yield the result, the outgoing and the incoming source around each join."""
+    for before, after in joins_of(plan):
         join = after.at_sample
-        if join < reach or join + reach > len(rendered):
-            continue
-        sides = []
-        for source, sample in (
-            (before.source, before.end_sample),
-            (after.source, after.start_sample),
-        ):
-            samples = np.empty((2 * MARGIN, 1), np.float32)
-            reader.read_into(samples, source, sample - MARGIN)
-            sides.append(samples[:, 0])
-        yield padded[join : join + 2 * MARGIN], *sides
+        outgoing, incoming = sides_of(before, after, reader, REACH)
+        yield rendered[join - REACH : join + REACH], outgoing, incoming
 
 
-def copies_of(sides: list[np.ndarray], codec: Codec) -> list[np.ndarray]:
-    """Return sounds as a codec gives them back."""
-    copies = []
-    for samples in sides:
-        at_rate = resample(samples, RATE, codec.sample_rate)
-        decoded = codec.decode(codec.latents(at_rate), n_samples=len(at_rate)).mean(axis=0)
-        copies.append(resample(decoded, codec.sample_rate, RATE)[: len(samples)])
-    return copies
+def joins_of(plan: Plan) -> Iterator[tuple[Step, Step]]:
+    """Yield the steps before and after each join that has sound around it."""
+    for before, after in zip(plan.steps[1:-2], plan.steps[2:-1], strict=True):
+        if REACH <= after.at_sample <= plan.n_samples - REACH:
+            yield before, after
+
+
+def sides_of(before: Step, after: Step, reader: SourceReader, reach: int) -> list[np.ndarray]:
+    """Return both sources of a join as they go on, `reach` samples before it and after."""
+    sides = []
+    for source, sample in (
+        (before.source, before.end_sample),
+        (after.source, after.start_sample),
+    ):
+        samples = np.empty((2 * reach, 1), np.float32)
+        reader.read_into(samples, source, sample - reach)
+        sides.append(samples[:, 0])
+    return sides
 
 
 def join_figures(

@@ -32,16 +32,23 @@ class DacCodec(PublishedCodec):
         self.codebook_size = config.codebook_size
 
     def _encode_tensor(self, audio: Tensor) -> Tensor:
-        heard = self._convolve_down(self.model.encoder, audio, self.hop_length)
-        return self.model.quantizer(heard)[2]
+        return self._convolve_down(self._project, audio, self.hop_length)
+
+    def _project(self, audio: Tensor) -> Tensor:
+        """Encode a window of audio; each codebook is given what those before it left over."""
+        return self.model.quantizer(self.model.encoder(audio))[2]
 
     def _decode_tensor(self, latents: Tensor) -> Tensor:
+        return self._convolve_up(self._sound, latents, self.hop_length)
+
+    def _sound(self, latents: Tensor) -> Tensor:
+        """Decode a window of latents."""
         sums = torch.zeros((), device=latents.device)
         for book, part in self._books(latents):
             entries, _ = book.decode_latents(part)
             given = (part != 0).any(dim=1, keepdim=True)  # zeros: of a codebook that was left out
             sums = sums + book.out_proj(entries) * given
-        return self._convolve_up(self.model.decoder, sums, self.hop_length)
+        return self.model.decoder(sums)
 
     def _quantise_tensor(self, latents: Tensor) -> Tensor:
         return torch.cat([book.decode_latents(part)[1] for book, part in self._books(latents)])

@@ -11,12 +11,15 @@ from click.testing import CliRunner
 from audio.resample import resample
 from db.analyse import describe_signal
 from db.database import Database
+from db.derived_rows import transpose_rows
 from db.settings import DescriptorSettings
 from demiurge.cli import main
 from demiurge.model_descriptors import describe_model, open_model
 from demiurge.sequences import describe
+from demiurge.web.workspace import Workspace
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
+from tests.demiurge.web.conftest import visit
 from tests.toy_codec import ToyCodec, toys_open, write_toy
 
 __all__ = ["toys_open"]
@@ -129,6 +132,7 @@ def test_a_file_whose_latents_are_not_numbers_fails_by_name(corpus, tmp_path):
         ("codec", "codec needs its model; name it as codec:PATH"),
         ("codec:", "codec needs its model"),
         ("mfcc,codec:/nowhere", "/nowhere: no codec here"),
+        ("rave:{toy}", "is no export of RAVE, whose name ends in .ts; use codec:PATH"),
         ("encodec:/x", "'encodec:/x' is not known; choose among mfcc"),
         ("codec:{toy},codec:{toy}", "names one twice; name each once"),
     ],
@@ -164,3 +168,52 @@ def test_threads_take_turns_at_a_model(toy, tabla):
         thread.join()
     for rows in found:
         np.testing.assert_allclose(rows, wanted, atol=1e-6)
+
+
+def test_the_page_has_latents_as_axes(built, tmp_path):
+    with visit(Workspace(built, folder=tmp_path / "plans")) as client:
+        assert "codec1" in client.get("/map.json").json()["descriptors"]
+        values = np.frombuffer(client.get("/map/values/codec1").content, np.float32)
+        np.testing.assert_array_equal(values, Database(built).column("codec1"))
+
+
+def test_a_table_takes_its_model_along(corpus, tmp_path, toy):
+    path = tmp_path / "frames.db"
+    run("db", "build", corpus, path, "--units", "frame", "--descriptors", f"mfcc,codec:{toy}")
+    for kind in ("npz", "csv"):
+        table = tmp_path / f"table.{kind}"
+        run("db", "export", path, table, "--format", kind)
+        run("db", "import", table, tmp_path / f"{kind}.db", "--root", corpus)
+        copy = Database(tmp_path / f"{kind}.db")
+        assert copy.settings.models == Database(path).settings.models
+        np.testing.assert_array_equal(copy.descriptors, Database(path).descriptors)
+
+
+def test_units_are_weighed_and_filtered_by_latents(built, corpus):
+    middle = float(np.median(Database(built).column("codec0")))
+    told = json.loads(
+        run(
+            *("query", corpus / "a" / "x.wav", built, "-k", "1", "--json"),
+            *("--where", f"codec0>{middle}", "--weight", "codec=2,codec1=0"),
+        )
+    )
+    database = Database(built)
+    allowed = set(database.units.ids[database.column("codec0") > middle].tolist())
+    found = {match["unit"] for step in told["steps"] for match in step["candidates"]}
+    assert found <= allowed
+
+
+def test_maintenance_keeps_the_model(built, corpus, toy):
+    assert json.loads(run("db", "verify", built, "--json"))["ok"]
+    (corpus / "b" / "x.wav").unlink()
+    run("db", "build", corpus, built, "--prune")
+    run("db", "compact", built)
+    assert Database(built).settings.models[0].path == str(toy)
+    assert json.loads(run("db", "verify", built, "--json"))["ok"]
+
+
+def test_transposed_units_keep_their_latents(built):
+    rows = Database(built).descriptors
+    transposed = transpose_rows(rows, 5, Database(built).settings)
+    columns = [Database(built).settings.names.index(f"codec{i}") for i in range(3)]
+    np.testing.assert_array_equal(transposed[:, columns], rows[:, columns])

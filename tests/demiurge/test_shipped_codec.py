@@ -60,12 +60,12 @@ def test_one_codebook_says_more_than_the_mean_spectrum(codec):
 
 
 def test_every_codebook_is_used(measured, training, codec):
-    """In varied music for validation, as recorded; and in these few sounds, which are alike."""
+    """In two minutes of music for validation, as recorded; and in these sounds, which are alike."""
     size = codec.codebook_size
     recorded = [training["measures"][f"perplexity_{n + 1}"] for n in range(codec.n_codebooks)]
-    assert min(recorded) > 0.3 * size
+    assert min(recorded) > 0.2 * size
     assert len(measured.perplexities) == codec.n_codebooks
-    assert min(measured.perplexities) > 0.05 * size
+    assert min(measured.perplexities) > 0.03 * size
 
 
 def test_a_drum_loop_comes_back_to_the_sample(codec):

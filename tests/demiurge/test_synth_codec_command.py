@@ -22,6 +22,7 @@ FACTS = {
     "codebook_size": 2048,
     "licence": "CC-BY-NC-4.0",
     "hash": "00ff" * 8,
+    "details": {"delay_seconds": 0.25},
 }
 
 
@@ -53,6 +54,7 @@ def test_facts_in_words(opened):
         "  a frame has 128 latents, or codes of 4 codebooks of 2048 entries (2.2 kbit/s)\n"
         "  licence of the weights: CC-BY-NC-4.0, not for commercial use\n"
         f"  hash {FACTS['hash']}\n"
+        "  delay seconds: 0.25\n"
     )
     run("codec:some/where")
     assert asked == [Path("some/where")] * 2

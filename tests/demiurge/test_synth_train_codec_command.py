@@ -109,3 +109,17 @@ def test_resynth_refuses_codebooks_that_are_not_there(work, tmp_path, tabla):
     told = run(*line, "codec:shipped:flute", "-o", tmp_path / "o.wav", expect=2).err
     assert "no codec of that name is shipped" in told
     assert not (tmp_path / "o.wav").exists()
+
+
+def test_discriminators_train_the_decoder_of_a_codec(work, tmp_path):
+    line = ("train-codec", work.folder / "sounds", tmp_path / "d.codec", "--steps", 1)
+    more = ("--discriminators", "encodec", "--batch-size", 1)
+    told = run(*line, *more, expect=2).err
+    assert (
+        "discriminators=encodec train the decoder of a trained codec; name it with --from" in told
+    )
+    (tmp_path / "long.json").write_text(json.dumps({**TOY, "segment_frames": 128}))
+    start = ("--from", work.folder / "toy.codec", "--size", tmp_path / "long.json")
+    said = run(*line, *more, *start, "--vocoder", work.folder / "vocoder").out
+    assert "Fréchet distance of decoded mels" in said
+    assert open_codec(tmp_path / "d.codec").n_codebooks == 3

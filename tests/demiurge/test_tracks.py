@@ -8,11 +8,14 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from db.beat_grid import BeatGrid
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.cli import main
-from demiurge.tracks import pair_tracks
+from demiurge.sequences import DescriptorSequence
+from demiurge.timing import time_steps
+from demiurge.tracks import Accompanied, pair_tracks
 from files.errors import ParameterError
 
 RATE = 22050
@@ -149,3 +152,23 @@ def test_a_model_with_a_coarse_level_renders_like_any_other(stems, tmp_path):
     run(*render, "--force", "--with", band, fails="was not trained to go with another track")
     run(*train, "--force", "--coarse", "bar", fails="bar is neither beats, bars nor a number of")
     run(*train, "--force", "--coarse", "bars", fails="coarse=bars needs units that are beats or")
+
+
+def test_a_continuation_keeps_to_the_beats_of_a_track_that_are_surer(stems):
+    """Through its changes of tempo; of two pulses the surer counts."""
+    settings = DescriptorSettings(sample_rate=RATE, units="beat/4")
+    database = Database(stems / "stems.db").changed(settings=settings)
+    beats = RATE * np.array([0, 0.5, 1.0, 1.6, 2.2, 2.8])
+    track = BeatGrid(beats, np.array([1.0, 1, 1, 1, 1, 0]), 3 * RATE, RATE)
+    own = BeatGrid(beats[:3], np.array([0.4, 0.4, 0]), RATE, RATE)
+    accompanied = Accompanied(None, track, 3 * RATE)
+    assert accompanied.has_surer_pulse(own)
+    assert not Accompanied(None, own, RATE).has_surer_pulse(track)
+    assert not accompanied.has_surer_pulse(None)
+    seed = DescriptorSequence(np.zeros((8, 1)), np.full(8, RATE // 8), track, "the track")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("demiurge.timing._choose_level", lambda tempo, _: (tempo, 4))
+        timing = time_steps(seed, database, 1.2)
+    np.testing.assert_allclose(timing.step_samples, np.full(8, 0.15 * RATE), atol=3)
+    assert (timing.beats_of, timing.first_part) == ("the track", 0)
+    assert timing.tempo == pytest.approx(100)

@@ -1,12 +1,14 @@
 """Any architecture with any head goes with a condition of either kind."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from db.settings import DescriptorSettings
-from files.errors import ParameterError
-from sequencer.augmentation import SEMITONES, Augmentation
+from files.errors import CheckpointError, ParameterError
+from sequencer.augmentation import LEVEL, SEMITONES, Augmentation
 from sequencer.averages import slow_averages
 from sequencer.coarse import coarse_rows
 from sequencer.condition import DROPPED_CONDITION
@@ -150,17 +152,20 @@ def test_a_track_is_followed_by_what_has_really_been_played():
     np.testing.assert_allclose(scorer.scores()[0], early, rtol=1e-5)
 
 
-def test_some_excerpts_are_trained_on_without():
-    model = conditioned("track")
-    model.condition.training = True  # nothing else drops
+def test_some_excerpts_are_trained_on_without_and_the_others_with_noise():
+    model = conditioned("coarse")
+    model.condition.training = True  # but not its dropout
+    model.condition.projection = torch.nn.Identity()
     rows = torch.ones(300, 3, model.condition.width)
     torch.manual_seed(0)
-    joined = model.condition(rows)
+    values, known = model.condition(rows).chunk(2, dim=-1)
     model.eval()
-    without = torch.isclose(joined, model.condition(rows * torch.nan)).all(dim=2).all(dim=1)
-    kept = torch.isclose(joined, model.condition(rows)).all(dim=2).all(dim=1)
-    assert (without | kept).all()
+    plain = model.condition(rows).chunk(2, dim=-1)[0]
+    without = (known == 0).all(dim=2).all(dim=1)
     assert abs(without.float().mean() - DROPPED_CONDITION) < 0.08
+    assert not values[without].any()
+    assert torch.equal(values[~without, :, -1], plain[~without, :, -1])  # the place in the group
+    assert not torch.isclose(values[~without, :, :-1], plain[~without, :, :-1]).any()
 
 
 def test_windows_have_the_rows_of_their_steps():
@@ -198,20 +203,43 @@ def test_the_rows_of_a_condition_change_as_the_steps_do(kind):
     frames = rng.normal(3, 2, (200, len(settings.frame_names))).astype(np.float32)
     ends = 1024 * np.arange(60)
 
-    def rows(steps, semitones):
+    def rows(steps, semitones, louder):
         if kind == "coarse":
             return coarse_rows(model, steps)
         chroma = [settings.frame_names.index(f"chroma{i}") for i in range(12)]
         played = frames.copy()
         played[:, chroma] = np.roll(frames[:, chroma], semitones, axis=1)
+        played[:, 0] += louder * float(model.std[0])
         return torch.from_numpy(Track(model, played).rows(ends))
 
-    (before,) = Windows([scores], window=99, batch_size=1, conditions=[rows(scores, 0)]).epoch()
+    (before,) = Windows([scores], window=99, batch_size=1, conditions=[rows(scores, 0, 0)]).epoch()
     torch.manual_seed(1)
     after = Augmentation(model)(before)
     torch.manual_seed(1)
-    expected = rows(after.sequence[0], int(torch.randint(SEMITONES, ())))
+    semitones = int(torch.randint(SEMITONES, ()))
+    expected = rows(after.sequence[0], semitones, LEVEL * float(torch.randn(())))
     torch.testing.assert_close(
         after.conditions[0], expected[:59], equal_nan=True, atol=1e-3, rtol=1e-3
     )
     assert not torch.allclose(after.conditions.nan_to_num(), before.conditions.nan_to_num())
+
+
+def test_damaged_conditions_are_refused(tmp_path):
+    for kind, change, message in [
+        ("coarse", {"kind": "oracle"}, "oracle"),
+        ("coarse", {"steps": 1}, "steps"),
+        ("coarse", {"steps": "songs"}, "steps"),
+        ("coarse", {"forecaster": {}}, "forecaster"),
+        ("track", {"step_samples": 0}, "step_samples"),
+        ("track", {"kind": "coarse"}, "condition"),
+    ]:
+        conditioned(kind).save(tmp_path / kind)
+        path = tmp_path / kind / "config.json"
+        good = json.loads(path.read_text())
+        path.write_text(json.dumps({**good, "condition": {**good["condition"], **change}}))
+        with pytest.raises(CheckpointError, match=message):
+            Forecaster.load(tmp_path / kind)
+    del good["condition"]
+    path.write_text(json.dumps(good))
+    with pytest.raises(CheckpointError, match="do not fit"):
+        Forecaster.load(tmp_path / kind)

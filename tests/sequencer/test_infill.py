@@ -111,7 +111,7 @@ def test_without_noise_the_surest_token_is_settled_first(monkeypatch):
     codes = random_codes(10, 0)
     keep = torch.zeros(10, 3, dtype=torch.bool)
     logits = torch.zeros(1, 10, 3, 8)
-    logits[0, 7, 1, 5] = 50.0
+    logits[0, 7, 0, 5] = 50.0
     seen = []
 
     def forward(self, given):
@@ -120,8 +120,25 @@ def test_without_noise_the_surest_token_is_settled_first(monkeypatch):
 
     monkeypatch.setattr(MaskedModel, "forward", forward)
     fill(untrained(), codes, keep, InfillOptions(passes=4, mask_temperature=0))
-    assert seen[1][7, 1] == 5
+    assert seen[1][7, 0] == 5
     assert (seen[1] == MODEL.mask).sum() == int(30 * np.cos(np.pi / 8))
+
+
+def test_lower_levels_are_settled_before_upper_ones(monkeypatch):
+    codes = random_codes(20, 0)
+    keep = torch.zeros(20, 3, dtype=torch.bool)
+    seen = []
+
+    def forward(self, given):
+        seen.append(given[0] == self.mask)
+        return torch.zeros(1, 20, 3, 8)
+
+    monkeypatch.setattr(MaskedModel, "forward", forward)
+    fill(untrained(), codes, keep, InfillOptions(passes=8))
+    for masked in seen:
+        n_masked = masked.sum(0)
+        assert (n_masked[1:] >= n_masked[:-1]).all()
+        assert ((n_masked == 0) | (n_masked == 20)).sum() >= 2
 
 
 def test_a_periodic_corpus_gets_its_period_back(tmp_path, monkeypatch):

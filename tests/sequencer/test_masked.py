@@ -1,6 +1,7 @@
 """The masked model: its network, its masks, its training and its checkpoint."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +17,17 @@ from sequencer.token_windows import TokenWindows
 from sequencer.train_masked import MaskedOptions, train_masked
 from tests.sequencer import toys
 from tests.sequencer.masked_toys import NORMALISER, SETTINGS, SONGS, train, untrained
+
+
+class CodecLevel(NamedTuple):
+    """A level of a codec without projections."""
+
+    codebook: np.ndarray
+    by_angle: bool = False
+    in_weight: None = None
+    in_bias: None = None
+    out_weight: None = None
+    out_bias: None = None
 
 
 def codes_of(*shape, seed=0):
@@ -166,6 +178,25 @@ def test_the_same_seed_trains_the_same_bytes_and_a_resumed_training_too(tmp_path
         (tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again", "parts")
     ]
     assert weights[0] == weights[1] == weights[2]
+
+
+def test_the_codes_of_a_codec_are_learnt_by_its_own_codebooks(tmp_path):
+    rng = np.random.default_rng(0)
+    levels = [CodecLevel(rng.normal(size=(8, 4)).astype(np.float32)) for _ in range(2)]
+    train_masked(
+        SONGS,
+        tmp_path / "m",
+        settings=SETTINGS,
+        normaliser=NORMALISER,
+        options=MaskedOptions(steps=1, window=8),
+        levels=levels,
+    )
+    model = MaskedModel.load(tmp_path / "m")
+    assert (model.levels, model.mask, model.head.quantiser.of_codec) == (2, 8, True)
+    codes = torch.tensor([[3, 5]])
+    restored = model.denormalise(model.head.quantiser.restore(codes)).numpy()
+    expected = levels[0].codebook[3] + levels[1].codebook[5]
+    np.testing.assert_allclose(restored[0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_forecaster_is_not_resumed_as_a_masked_model(tmp_path, monkeypatch):

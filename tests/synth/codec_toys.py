@@ -71,8 +71,8 @@ def write_mimi(folder: Path, random_seed: int = 0, **sizes: Any) -> Path:
     return _write(MimiModel, MimiConfig(**{**narrow, **sizes}), folder, random_seed)
 
 
-def write_musicgen(folder: Path, random_seed: int = 0) -> Path:
-    """Write a MusicGen of 32 kHz: hop 640, 4 codebooks of 64, without a tokenizer."""
+def write_musicgen(folder: Path, random_seed: int = 0, channels: int = 1) -> Path:
+    """Write a MusicGen of 32 kHz: hop 640, 4 codebooks of 64 a channel, without a tokenizer."""
     from transformers import (
         MusicgenConfig,
         MusicgenDecoderConfig,
@@ -80,7 +80,9 @@ def write_musicgen(folder: Path, random_seed: int = 0) -> Path:
     )
 
     config = MusicgenConfig(
-        text_encoder=_text(), audio_encoder=_encodec_32k(), decoder=_decoder(MusicgenDecoderConfig)
+        text_encoder=_text(),
+        audio_encoder=_encodec_32k(),
+        decoder=_decoder(MusicgenDecoderConfig, channels),
     )
     return _write_musicgen(MusicgenForConditionalGeneration, config, folder, random_seed)
 
@@ -120,14 +122,15 @@ def _encodec_32k() -> Any:
     )
 
 
-def _decoder(kind: Any) -> Any:
+def _decoder(kind: Any, channels: int = 1) -> Any:
     return kind(
         vocab_size=64,
         hidden_size=32,
         num_hidden_layers=2,
         ffn_dim=64,
         num_attention_heads=4,
-        num_codebooks=4,
+        num_codebooks=4 * channels,
+        audio_channels=channels,
         pad_token_id=64,
         bos_token_id=64,
     )

@@ -6,6 +6,7 @@ import sys
 from synth.architectures import ARCHITECTURES
 from synth.mel import PRESETS
 from synth.names import (
+    CODEC_DISCRIMINATORS,
     DEFAULT_GENERATOR,
     DEFAULT_MEL,
     DEFAULT_VOCODER,
@@ -13,12 +14,14 @@ from synth.names import (
     MEL_PRESETS,
     VOCODERS,
 )
+from synth.recipes import CODEC_RECIPES
 from synth.unagan_options import ARCHITECTURES as ARCHITECTURES_OF_UNAGAN
 
 
 def test_names_are_those_of_the_registries():
     assert tuple(ARCHITECTURES) == VOCODERS
     assert tuple(PRESETS) == MEL_PRESETS
+    assert tuple(CODEC_RECIPES) == CODEC_DISCRIMINATORS
     assert tuple(GENERATORS) == ("flow", *ARCHITECTURES_OF_UNAGAN)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from files.errors import CheckpointError
+from files.errors import CheckpointError, ParameterError
 from synth.open_codec import open_codec
 
 
@@ -100,3 +100,8 @@ def test_weights_as_a_pickle_name_the_way_to_safetensors(tmp_path):
         r".EncodecModel.from_pretrained\(.*\).save_pretrained\(.*-safetensors",
     ):
         open_codec(folder)
+
+
+def test_device_that_is_not_here(tmp_path):
+    with pytest.raises(ParameterError, match="device='tape' cannot be used here"):
+        open_codec(folder_with(tmp_path, {"model_type": "dac"}), device="tape")

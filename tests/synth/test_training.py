@@ -253,6 +253,17 @@ def test_one_batch_is_overfitted_by_a_codec(audio):
     assert losses[-1] < 0.6 * losses[0]
 
 
+def test_one_codebook_of_a_codec_says_more_than_the_mean_spectrum(audio, tmp_path):
+    summary = codec(audio, tmp_path / "m", steps=80, validate_steps=80, learning_rate=3e-3)
+    measures = MelCodecModel.load(tmp_path / "m").training_summary["measures"]
+    assert list(measures) == [
+        *("mel_l1_3", "mel_l1_1", "mel_l1_2", "mel_l1_latents"),
+        *(f"perplexity_{number}" for number in (1, 2, 3)),
+    ]
+    assert measures["mel_l1_1"] < 0.9 * summary.baselines["the mean spectrum"]
+    assert measures["mel_l1_3"] == summary.validation_loss
+
+
 @pytest.mark.parametrize("architecture", ["unagan", "unagan-nonhierarchical"])
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):

@@ -11,11 +11,12 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.weighted import split_weight
 
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
 
-file_option = partial(option, heading="From sounds (flows only)")
+file_option = partial(option, heading="From sounds")
 path_option = partial(file_option, metavar="FILE", type=ANY_PATH)
 
 
@@ -48,13 +49,8 @@ def make_request(
 
 def weighted(text: str) -> tuple[Path, float]:
     """Return the file and the weight of FILE or FILE=WEIGHT; a file's own name comes first."""
-    name, equals, weight = text.rpartition("=")
-    if not equals or Path(text).exists():
-        return Path(text), 1.0
-    try:
-        return Path(name), float(weight)
-    except ValueError:
-        return Path(text), 1.0
+    name, weight = split_weight(text)
+    return Path(name), weight
 
 
 def check_seconds(
@@ -80,7 +76,11 @@ file_request_options = option_group(
         multiple=True,
         help="Make sound in the style of FILE. Given several times, a mix of their styles.",
     ),
-    path_option("--follow", "follows", help="Follow the loudness and the onsets of FILE."),
+    path_option(
+        "--follow",
+        "follows",
+        help="Follow the loudness and the onsets of FILE; MusicGen-Melody plays its melody.",
+    ),
     file_option("--loop", is_flag=True, help="Make loops, whose end leads into their beginning."),
     into="request",
     make=make_request,

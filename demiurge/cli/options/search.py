@@ -11,6 +11,7 @@ import click
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
 from demiurge.cli.options.voices import CONTINUATION_VOICES, VOICES
+from demiurge.cli.options.weighted import split_weight
 from query.names import (
     AUTO,
     CONTINUITY,
@@ -53,6 +54,13 @@ UNITS = (
         metavar="CONDITION",
         help="Use only units with, for example, centroid>1000 (any descriptor), start_s<2 or"
         " length_ms>=100; repeatable, all must be true.",
+    ),
+    units_option(
+        "--like",
+        metavar="TEXT|FILE[=WEIGHT]",
+        multiple=True,
+        help="Use only the fifth of the units that sounds most like a text or a sound, or what"
+        " --where 'like>0.3' says; repeatable, their mean counts. Needs a database with clap:DIR.",
     ),
     units_option(
         "--weight",
@@ -189,6 +197,7 @@ def make_search(
     sources: tuple[str, ...],
     tags: tuple[str, ...],
     where: tuple[str, ...],
+    like: tuple[str, ...],
     weights: str | None,
     metric: str,
     continuity: float,
@@ -213,6 +222,12 @@ def make_search(
     from query.voices.options import VoiceOptions
     from query.weights import parse_weights
 
+    liked = None
+    if like:
+        from demiurge.likeness import make_likeness
+
+        database = click.get_current_context().params["database"]
+        liked = make_likeness(tuple(map(split_weight, like)), database)
     conditions = tuple(parse_condition(text) for text in where)
     path = PathOptions(
         k=k,
@@ -227,7 +242,7 @@ def make_search(
     return SearchSettings(
         path=path,
         variations=variations,
-        filters=Filters(sources=sources, tags=tags, where=conditions),
+        filters=Filters(sources=sources, tags=tags, where=conditions, like=liked),
         weights={} if weights is None else parse_weights(weights),
         metric=metric,
         kind=kind,

@@ -23,6 +23,7 @@ from demiurge.cli.options.training import (
     training_option,
 )
 from synth.names import (
+    CODEC_DISCRIMINATORS,
     CODEC_SIZES,
     DEFAULT_GENERATOR,
     DEFAULT_MEL,
@@ -102,12 +103,14 @@ class AskedCodec(AskedTraining):
     n_mels: int | None = None
     size: str | None
     vocoder: Path | None
+    discriminators: str | None
 
     def values(self) -> dict[str, Any]:
         from synth.sizes import read_sizes
 
         sizes = asdict(read_sizes(self.size, CODEC_SIZES)) if self.size else {}
-        return {**sizes, **super().values()}
+        own = {"discriminators": self.discriminators} if self.discriminators else {}
+        return {**sizes, **own, **super().values()}
 
 
 mel_option = model_option(
@@ -197,6 +200,12 @@ codec_options = option_group(
         type=ANY_PATH,
         help="What turns decoded mel spectrograms into audio; kept in MODEL. [default: the shipped"
         " one for --mel]",
+    ),
+    training_option(
+        "--discriminators",
+        type=click.Choice(CODEC_DISCRIMINATORS),
+        help="Train only the decoder of the codec that --from names, against discriminators that"
+        " hear its sound. [default: no discriminators]",
     ),
     batch_size_option("as in --size"),
     *training_options,

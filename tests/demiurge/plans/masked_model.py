@@ -18,5 +18,5 @@ def masked_model(database: Database, *, levels: int = 2, bits: int = 3) -> Maske
         rows = database.normaliser.apply(database.descriptors)[:, static_columns(database.settings)]
         scores = torch.from_numpy(rows.copy())
         model.set_statistics(database.normaliser, low=scores.amin(0), high=scores.amax(0))
-        model.head.fit([scores])
+        model.fit([scores])
     return model.eval()

@@ -162,7 +162,7 @@ def test_the_lowest_codebook_alone_keeps_no_step_but_near_what_it_was(databases,
     kept = kept_of_plan(plan, database, prompts, 2)
     assert kept.tokens[:, 0].all()
     assert not kept.steps.any()
-    model = masked_model(database)
+    model = masked_model(database, bits=5)
     near = filled(plan, database, "codebooks:1", model=model)
     far = filled(plan, database, "steps:0", model=model)
     space = PlanSettings.of(plan).search.space(database)

@@ -1,5 +1,6 @@
 """MusicGen: lengths, windows and tokens against the class of transformers."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,9 @@ import torch
 
 from synth.plugins.chroma import HOP_LENGTH, chroma_from, one_hot_chroma
 from synth.plugins.musicgen_window import TokensHeard
+from synth.plugins.open_plugin import open_plugin
+from tests.synth.codec_toys import write_musicgen
+from tests.synth.plugins.conftest import write_with_words
 
 HOP = 640
 RATE = 32000
@@ -53,6 +57,23 @@ def test_any_length_is_made_by_windows_that_hear_each_other(frames, opened, monk
     assert len(windows) == 1 + max(-(-(frames - 35) // 20), 0)
     for (_, before), (heard, _) in pairwise(windows):
         torch.testing.assert_close(heard, before[:, -15 - 4 : -4])
+
+
+def test_stereo_has_codes_of_its_own_for_each_channel(tmp_path):
+    pytest.importorskip("transformers")
+    write_with_words(partial(write_musicgen, channels=2), tmp_path / "stereo")
+    plugin = open_plugin(f"transformers:{tmp_path / 'stereo'}")
+    assert (plugin.channels, plugin.n_codebooks) == (2, 8)
+    given = np.concatenate([noise(12 * HOP), noise(12 * HOP, 1)])
+    heard = plugin._encode(given)
+    torch.testing.assert_close(heard[::2], plugin._encode(given[:1].repeat(2, axis=0))[::2])
+    assert not torch.equal(heard[::2], heard[1::2])
+    codes, audio = plugin._window(heard, 30, plugin._text(None))
+    assert audio.shape == (2, 30 * HOP)
+    left = plugin.model.audio_encoder.decode(codes[None, None, ::2], [None]).audio_values[0, 0]
+    np.testing.assert_allclose(left.detach()[: 20 * HOP], audio[0, : 20 * HOP], atol=1e-5)
+    made = plugin.generate(0.3, random_seed=1, audio=given)
+    assert made.shape == (2, 12 * HOP + round(0.3 * RATE))
 
 
 def test_windows_are_joined_without_a_jump(opened):
