@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sequencer.head import LEAST_TEMPERATURE, Listener, Stream
-from sequencer.linear import ORDER
+from sequencer.linear import ORDER, predict_linearly
 from sequencer.patterns import BLOCK
 from sequencer.sampler import Sampler
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """The codes of the latest steps of a batch; steps are counted from the end of the seed.
+    """The latest steps of a batch and their codes; steps are counted from the end of the seed.
 
-    `seed` is (batch, steps, levels).
+    `seed` is z-scored, (batch, steps, n).
     """
 
     def __init__(self, head: TokensHead, seed: Tensor) -> None:
         self._head = head
         self._kept = max(head.levels, ORDER, 2 * BLOCK)
-        self._codes = seed[:, -self._kept :]
-        self._n_steps = 0  # after the seed
+        self._codes = head.code(seed)[:, -self._kept :]
+        self._steps = seed[:, -ORDER:]  # those that are whole
+        self._n_whole = 0  # after the seed
+        self._n_steps = 0  # of which some levels are known
 
     def codes(self, step: int) -> Tensor:
         """Return the codes of a step, (batch, levels); all unknown before the seed began."""
@@ -40,6 +42,17 @@ class Memory:
         """Add the next step, (batch, levels)."""
         self._codes = torch.cat([self._codes, codes[:, None]], dim=1)[:, -self._kept :]
         self._n_steps += 1
+
+    def add_step(self, step: Tensor) -> None:
+        """Add the next step once it is whole, (batch, n)."""
+        self._steps = torch.cat([self._steps, step[:, None]], dim=1)[:, -ORDER:]
+        self._n_whole += 1
+
+    def expected(self) -> Tensor:
+        """Return the linear prediction of the next step, (batch, n); 0 of steps coded as such."""
+        if not self._head.innovates:
+            return torch.zeros_like(self._steps[:, -1])
+        return predict_linearly(self._head.prediction, self._steps)[:, -1]
 
     def write(self, level: int, step: int, codes: Tensor) -> None:
         """Write one level of a step, (batch,); a step that is not there is added, unknown."""
@@ -55,7 +68,12 @@ class Memory:
             unknown if step is None else self.codes(step)[:, level]
             for level, step in enumerate(column)
         ]
-        return self._head.embed(torch.stack(latest, dim=-1))
+        inputs = self._head.embed(torch.stack(latest, dim=-1))
+        if self._head.innovates:
+            last = column[-1]
+            whole = self._head.pattern.step_at(place) - 1 if last is None else last
+            inputs = inputs + self._head.step(self._steps[:, whole - self._n_whole])
+        return inputs
 
     def predict(self, step: int) -> Tensor | None:
         """Predict a step's latents (batch, n) linearly from those before; None if never done."""
@@ -67,11 +85,12 @@ class Memory:
     def select(self, rows: Tensor) -> Self:
         selected = copy(self)
         selected._codes = self._codes[rows]
+        selected._steps = self._steps[rows]
         return selected
 
 
 class TokenStream(Stream):
-    """Samples the codes of the steps after a seed (batch, steps, levels)."""
+    """Samples the codes of the steps after a z-scored seed (batch, steps, n)."""
 
     def __init__(self, head: TokensHead, seed: Tensor, sampler: Sampler) -> None:
         self._head = head
@@ -89,11 +108,19 @@ class TokenStream(Stream):
             drawn = self._draw(level, step, hidden) if together is None else together[:, level]
             self._memory.write(level, step, drawn)
             if level == head.levels - 1:
-                restored = head.quantiser.restore(self._memory.codes(step))
-                of_codec = head.quantiser.of_codec  # whose decoder knows all of its codes
-                complete = restored if of_codec else self._sampler.clamp(restored)
+                complete = self._complete(self._memory.codes(step))
         self._place += 1
         return self._memory.inputs(self._place - 1), complete
+
+    def _complete(self, codes: Tensor) -> Tensor:
+        """Return the next step, (batch, n), of which all levels are known."""
+        step = self._head.quantiser.restore(codes)
+        if self._head.innovates:
+            step = step + self._memory.expected()
+        if not self._head.quantiser.of_codec:  # a codec's decoder knows all of its codes
+            step = self._sampler.clamp(step)
+        self._memory.add_step(step)
+        return step
 
     def _draw(self, level: int, step: int, hidden: Tensor) -> Tensor:
         """Draw a level of a step, (batch,), knowing those below it."""
@@ -111,12 +138,13 @@ class TokenStream(Stream):
 class TokenListener(Listener):
     """Scores units by their lowest level; their other levels are settled when they are heard.
 
-    `seed` is (1, steps, levels), `units` (M, levels), both codes.
+    `seed` is (1, steps, n), `units` (M, n), both z-scored.
     """
 
     def __init__(self, head: TokensHead, seed: Tensor, units: Tensor, temperature: float) -> None:
         self._head = head
         self._units = units
+        self._codes = None if head.innovates else head.quantiser.quantise(units)
         self._temperature = max(temperature, LEAST_TEMPERATURE)
         self._memory = Memory(head, seed)
         self._n_steps = 0  # heard
@@ -126,10 +154,26 @@ class TokenListener(Listener):
     def score(self, hidden: Tensor) -> Tensor:
         known = self._memory.codes(self._n_steps - 1)  # nothing is below level 0
         predicted = self._memory.predict(self._n_steps)
-        return self._likelihood(0, hidden, known, predicted)[:, self._units[:, 0]]
+        likelihood = self._likelihood(0, hidden, known, predicted)
+        if self._codes is not None:
+            return likelihood[:, self._codes[:, 0]]
+        return likelihood.gather(1, self._lowest_codes())
+
+    def _lowest_codes(self) -> Tensor:
+        """Return level 0 of each unit as the next step of each hypothesis, (B, M)."""
+        keys = self._head.quantiser.keys(0)
+        from_units = 0.5 * (keys**2).sum(-1) - self._units @ keys.T  # (M, codes)
+        from_past = self._memory.expected() @ keys.T  # (B, codes)
+        return torch.stack([(from_units + row).argmin(-1) for row in from_past])
 
     def hear(self, units: Tensor) -> Tensor:
-        self._memory.add(self._units[units])
+        heard = self._units[units]
+        if self._codes is None:
+            innovations = heard - self._memory.expected()
+            self._memory.add(self._head.quantiser.quantise(innovations))
+        else:
+            self._memory.add(self._codes[units])
+        self._memory.add_step(heard)
         self._n_steps += 1
         self._first = self._place
         inputs = []

@@ -1,16 +1,15 @@
 """Token head: descriptors as codes of residual quantisation, forecast like language.
 
-The levels of a step enter the architecture in a pattern, see `sequencer.patterns`. In any of them a
-level is forecast from the hidden state and from the levels below it of the same step, as in
-RQ-Transformer (Lee et al. 2022, arXiv 2203.01941) and Moshi (Défossez et al. 2024, 2410.00037):
+What is quantised is how steps differ from their linear prediction: from that alone such codes are
+nearly independent of the past and of each other, and a network has to learn only where music
+deviates. Codes of steps themselves are those of a codec, and of patterns that hide the last steps.
 
-    hidden state ─────────┬──────────────────┬───────── …
-    linear prediction ──► level 0 of t ──► level 1 of t ──► …
-
-A logit is a free number and a Gaussian's log density at the code's place. The Gaussian begins as
-linear prediction from the steps before, less what the levels below have said; the network learns
-how far to deviate from it, and how wide it is. Without it a network must first learn that a step is
-much like the last one. If the pattern hides the last steps, and for very wide steps, there is none.
+The levels enter the architecture in a pattern, see `sequencer.patterns`. In any of them a level is
+forecast from the hidden state and from the levels below it of the same step, as in RQ-Transformer
+(Lee et al. 2022, arXiv 2203.01941) and Moshi (Défossez et al. 2024, arXiv 2410.00037). If steps
+themselves are coded and the last ones are known, a logit is a free number and a Gaussian's log
+density at the code's place. The Gaussian begins as linear prediction, less what the levels below
+have said; the network learns how far to deviate from it, and how wide it is.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from sequencer.sizes import Sizes
 from sequencer.token_stream import TokenListener, TokenStream
 
 # Of a new head; older checkpoints have those of `TokensSizes`.
-LEVELS = 8
+LEVELS = 6
 PATTERN = "parallel"
 DEPTH = 256
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
@@ -49,6 +48,7 @@ class TokensSizes(Sizes):
     pattern: str = "delayed"
     # Of what a level is forecast from, beside its hidden state; 0 if it is not told those below.
     depth: int = 0
+    innovations: bool = False  # what is quantised: how steps differ from linear prediction
     of_codec: bool = False
     code_size: int = 0
     by_angle: bool = False
@@ -68,6 +68,7 @@ class TokensHead(Head):
         bits: int,
         pattern: str = "delayed",
         depth: int = 0,
+        innovations: bool = False,
         **of_quantiser: Any,
     ) -> None:
         super().__init__()
@@ -85,12 +86,17 @@ class TokensHead(Head):
         self.place = nn.Linear(levels * width, EMBEDDING_SIZE)
         self.projection = nn.Linear(depth or hidden_size, levels * self.n_codes)
         self.direction = nn.Linear(depth or hidden_size, levels * width, bias=False)
-        self.predicts = depth > 0 and self.pattern.whole_past and n <= MOST_PREDICTED
+        can_predict = depth > 0 and self.pattern.whole_past and n <= MOST_PREDICTED
+        self.innovates = innovations and can_predict and not self.quantiser.of_codec
+        self.predicts = can_predict and not self.innovates
         if depth:
             self.state = nn.Linear(hidden_size, depth)
             self.below = nn.ModuleList(nn.Embedding(self.n_codes, depth) for _ in range(levels - 1))
         if self.predicts:
             self.precision = nn.Linear(depth, levels * width)
+        if self.innovates:
+            self.step = nn.Linear(n, EMBEDDING_SIZE)
+        if can_predict:
             self.register_buffer("prediction", torch.zeros(ORDER * n + 1, n))
 
     @staticmethod
@@ -104,10 +110,15 @@ class TokensHead(Head):
         Its codebooks are no larger than `n_steps` training steps can fill.
         """
         bits = int(np.clip(np.log2(n_steps / MIN_STEPS_PER_CODE), 1, MAX_BITS))
-        return {"levels": LEVELS, "bits": bits, "pattern": PATTERN, "depth": DEPTH}
+        sizes = {"levels": LEVELS, "bits": bits, "pattern": PATTERN}
+        return {**sizes, "depth": DEPTH, "innovations": True}
 
     def fit(self, sequences: list[Tensor]) -> None:
-        """Train the codebooks, unless they are a codec's, and fit linear prediction to codes."""
+        """Train the codebooks, unless they are a codec's, and fit linear prediction."""
+        if self.innovates:
+            weights = fit_linear_prediction([sequence.numpy() for sequence in sequences])
+            self.prediction.copy_(torch.from_numpy(weights))
+            sequences = [self.innovate(sequence[None])[0] for sequence in sequences]
         if not self.quantiser.of_codec:
             self.quantiser.fit(torch.cat(sequences))
         if self.predicts:
@@ -132,6 +143,15 @@ class TokensHead(Head):
         self.precision.weight.zero_()
         self.precision.bias.copy_(-variance.clamp_min(MIN_VARIANCE).log().flatten())
 
+    def innovate(self, sequence: Tensor) -> Tensor:
+        """Return how steps (batch, steps, n) differ from their linear prediction; 0 at first."""
+        predicted = predict_linearly(self.prediction, sequence)[:, :-1]
+        return F.pad(sequence[:, 1:] - predicted, (0, 0, 1, 0))
+
+    def code(self, sequence: Tensor) -> Tensor:
+        """Turn z-scored steps (batch, steps, n) into codes (batch, steps, levels)."""
+        return self.quantiser.quantise(self.innovate(sequence) if self.innovates else sequence)
+
     def predict(self, codes: Tensor) -> Tensor:
         """Predict linearly what follows each step: codes (batch, steps, levels) -> latents."""
         restored = self.quantiser.restore(codes)
@@ -140,7 +160,11 @@ class TokensHead(Head):
     def encode(self, sequence: Tensor, n_seed: int | None = None) -> Tensor:
         n_steps = sequence.shape[1]
         places, _ = self.pattern.inputs(n_steps, n_steps if n_seed is None else n_seed)
-        return self.embed(self.arranged(self.quantiser.quantise(sequence), places))
+        inputs = self.embed(self.arranged(self.code(sequence), places))
+        if self.innovates:  # the latest step that is whole
+            whole = np.maximum.accumulate(places[:, -1]).clip(min=0)
+            inputs = inputs + self.step(sequence[:, whole])
+        return inputs
 
     def spread(self, averages: Tensor, n_seed: int) -> Tensor:
         places, _ = self.pattern.inputs(averages.shape[1], n_seed)
@@ -226,7 +250,7 @@ class TokensHead(Head):
         n_steps = sequence.shape[1] - 1
         n_seed = n_steps + 1 - mask.shape[1]
         answers = self.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
-        codes = self.quantiser.quantise(sequence)
+        codes = self.code(sequence)
         predicted = self.predict(codes) if self.predicts else None
         state = self._prepare(hidden)
         total = hidden.new_zeros(())
@@ -247,12 +271,12 @@ class TokensHead(Head):
         That is silence, mostly after the end of a piece. A forecaster that has learnt it knows that
         silence never ends, and once a rollout has come to it, it stays there.
         """
-        codes = self.quantiser.quantise(sequence[:, -mask.shape[1] - 1 :])
+        codes = self.code(sequence)[:, -mask.shape[1] - 1 :]
         moving = (codes[:, 1:] != codes[:, :-1]).any(-1)
         return mask * moving if (mask * moving).any() else mask
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
-        return TokenStream(self, self.quantiser.quantise(seed), sampler)
+        return TokenStream(self, seed, sampler)
 
     def listen(
         self,
@@ -263,5 +287,4 @@ class TokensHead(Head):
         temperature: float,
         loss: float | None = None,
     ) -> Listener:
-        seed_codes = self.quantiser.quantise(seed)
-        return TokenListener(self, seed_codes, self.quantiser.quantise(units), temperature)
+        return TokenListener(self, seed, units, temperature)

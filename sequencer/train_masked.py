@@ -166,7 +166,7 @@ def _new_model(
     """Make a model with random weights and the statistics of `train`, and with a codec's levels."""
     everything = torch.cat(train)
     # tokens of a step are filled in any order, so that none is told those below it
-    head_sizes = {**TokensHead.sizes_for(len(everything)), "depth": 0}
+    head_sizes = {**TokensHead.sizes_for(len(everything)), "depth": 0, "innovations": False}
     if levels:
         head_sizes |= sizes_of(levels)
     torch.manual_seed(random_seed)

@@ -112,7 +112,7 @@ def test_batches_differ_from_epoch_to_epoch_and_can_be_skipped():
 
 def test_training_ends_when_the_validation_loss_no_longer_falls(tmp_path, monkeypatch):
     values = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
-    monkeypatch.setattr("sequencer.train.validation_loss", lambda model, windows: next(values))
+    monkeypatch.setattr("sequencer.train.validation_loss", lambda model, windows, **_: next(values))
     summary = train(tmp_path / "m", patience=3)
     assert (summary.stopped_by, summary.epochs, summary.best_epoch) == ("patience", 5, 2)
     assert summary.validation_loss == 2.0
@@ -153,12 +153,12 @@ def test_training_goes_on_bit_exactly_where_it_was_stopped(
     train(tmp_path / "whole", **options)
     count = 0
 
-    def stop(*arguments):
+    def stop(*arguments, **named):
         nonlocal count
         count += 1
         if count > batches:
             raise KeyboardInterrupt
-        return batch_loss(*arguments)
+        return batch_loss(*arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", stop)
@@ -172,12 +172,12 @@ def test_ctrl_c_finishes_the_step_and_loses_none(tmp_path, monkeypatch):
     train(tmp_path / "whole", **options)
     count = 0
 
-    def press(*arguments):
+    def press(*arguments, **named):
         nonlocal count
         count += 1
         if count == 5:
             signal.raise_signal(signal.SIGINT)
-        return batch_loss(*arguments)
+        return batch_loss(*arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", press)

@@ -11,9 +11,9 @@ from tests.sequencer.toys import generator, toy
 LEVELS = 3
 
 
-def tokens_toy(pattern, depth, architecture="lstm", kind=None):
+def tokens_toy(pattern, sizes, architecture="lstm", kind=None):
     """A forecaster with a pattern of three levels, and with a condition if a kind is given."""
-    sizes = {"pattern": pattern, "depth": depth}
+    sizes = {"pattern": pattern, **sizes}
     if kind is None:
         return toy(architecture, "tokens", sizes)
     return conditioned(kind, architecture, "tokens", head_sizes=sizes)
@@ -28,12 +28,14 @@ def sharpen(model):
 def codes_verbatim(monkeypatch, model):
     """Make the first columns of steps the codes themselves, so that codes can be compared."""
     quantiser = model.head.quantiser
-    monkeypatch.setattr(quantiser, "quantise", lambda steps: steps[..., :LEVELS].long())
+    monkeypatch.setattr(
+        quantiser, "quantise", lambda steps: steps[..., :LEVELS].round().long().clamp(0, 15)
+    )
     monkeypatch.setattr(
         quantiser, "restore", lambda codes: torch.nn.functional.pad(codes.float(), (0, 1))
     )
-    model.low.fill_(-100.0)
-    model.high.fill_(100.0)
+    model.low.fill_(-1e4)
+    model.high.fill_(1e4)
 
 
 def random_steps(n_steps, seed):
@@ -54,7 +56,7 @@ def teacher_forced(model, whole, n_seed, rows=None):
     n_steps = inputs.shape[1]
     hidden = model(inputs, averages_of(model, inputs), n_seed - 1, rows)
     answers = head.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
-    codes = head.quantiser.quantise(whole)
+    codes = head.code(whole)
     predicted = head.predict(codes) if head.predicts else None
     likeliest = np.full((3, n_steps + 1, LEVELS), -1)
     for place, column in enumerate(answers):
