@@ -111,7 +111,8 @@ class LaggingAverages:
         selected = copy(self)
         selected._running = self._running.select(rows)
         selected._waiting = deque(step[rows] for step in self._waiting)
-        values = [value[rows] for value in self._values]
+        *earlier, _ = self._values  # the last one is the running value
+        values = [*(value[rows] for value in earlier), selected._running.value]
         selected._values = deque(values, maxlen=self._values.maxlen)
         return selected
 

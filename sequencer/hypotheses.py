@@ -61,8 +61,9 @@ class HypothesisGroup:
         selected._averages = self._averages.select(rows)
         selected._state = self._architecture.select(self._state, rows)
         selected._hidden = self._hidden[rows]
-        kept = rows.cpu().numpy()
-        selected._ends = deque((end[kept] for end in self._ends), maxlen=self._ends.maxlen)
+        if self._conditions is not None:
+            kept = rows.cpu().numpy()
+            selected._ends = deque((end[kept] for end in self._ends), maxlen=self._ends.maxlen)
         return selected
 
     def hear(self, units: Tensor, now: np.ndarray | None) -> Tensor:
@@ -73,7 +74,8 @@ class HypothesisGroup:
         encoded = self._listener.hear(units)
         self._averages.add(self._units[units])
         self._n_steps += 1
-        self._ends.append(self._usual_end(len(units)) if now is None else now)
+        if self._conditions is not None:
+            self._ends.append(self._usual_end(len(units)) if now is None else now)
         places = range(self._place, self._place + encoded.shape[1])
         steps = [self._step_at(place) for place in places]
         averages = torch.stack([self._averages.at(step) for step in steps], dim=1)

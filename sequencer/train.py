@@ -126,7 +126,7 @@ def train_forecaster(
     TrainingError
         If a loss is not a number; the best checkpoint so far is kept.
     """
-    if coarse and tracks:
+    if coarse is not None and tracks is not None:
         raise ParameterError("a model goes with a coarse level or with a track; leave one out")
     folder = Path(folder)
     if resume:
@@ -135,7 +135,7 @@ def train_forecaster(
     split = split_sequences(sequences, random_seed=options.random_seed)
     condition: Coarse | Tracks | None = tracks
     with Distributed() as distributed:
-        if coarse:
+        if coarse is not None:
             groups = _coarse_training(split, coarse, settings, options, distributed)
             below = folder / COARSE
             if not begun:
@@ -157,7 +157,7 @@ def train_forecaster(
             levels=levels,
         )
         loop = TrainingLoop(training, folder, options, distributed, progress=progress)
-        return training.summarise(loop.run(resume=begun if coarse else resume, wandb=wandb))
+        return training.summarise(loop.run(resume=resume if coarse is None else begun, wandb=wandb))
 
 
 def _coarse_training(

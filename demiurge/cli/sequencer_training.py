@@ -75,14 +75,17 @@ def make_training_options(
         return ForecasterOptions(
             architecture=architecture, head=head or DEFAULT_HEAD, pattern=order, **given
         )
-    others = {"--pattern": order, "--head": None if head == "tokens" else head}
-    for option, value in others.items():
-        if value:
-            raise ParameterError(
-                f"{option} {value} does not go with --architecture {MASKED}, which fills in"
-                f" tokens; leave {option} out"
-            )
+    refuse_with_masked({"--pattern": order, "--head": None if head == "tokens" else head})
     return MaskedOptions(**given)
+
+
+def refuse_with_masked(given: dict[str, Any]) -> None:
+    """Raise ParameterError if one of these options is given, which is not None."""
+    for name, value in given.items():
+        if value is not None:
+            raise ParameterError(
+                f"{name} {value} does not go with --architecture {MASKED}; leave {name} out"
+            )
 
 
 training_options = option_group(
@@ -208,17 +211,14 @@ def train_on(
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
 
+    if not isinstance(options, ForecasterOptions):
+        refuse_with_masked({"--coarse": coarse, "--with": pattern})
     how |= {"settings": database.settings, "normaliser": database.normaliser}
     of_tokens = not isinstance(options, ForecasterOptions) or options.head == "tokens"
     codec = codec_of_frames(database.settings) if of_tokens else None
     if codec and codec.n_codebooks:
         how["levels"] = codec.levels()
     if not isinstance(options, ForecasterOptions):
-        if coarse is not None or pattern is not None:
-            raise ParameterError(
-                f"--coarse and --with do not go with --architecture {MASKED}, which fills gaps;"
-                " leave them out"
-            )
         return train_masked(list(database.sequences()), model_dir, options=options, **how)
     tracks = None
     if pattern is None:

@@ -131,10 +131,13 @@ def test_a_forecaster_is_refused_and_a_masked_model_where_one_must_forecast(made
         assert "holds a masked model, not a forecaster; give another model" in refused.output
 
 
-def test_training_says_what_it_is_and_refuses_another_head(made, tmp_path):
+def test_training_says_what_it_is_and_refuses_what_is_of_forecasters(made, tmp_path):
     words = "sequencer", "train", made / "my.db", tmp_path / "m", "--architecture", "masked"
-    refused = run(*words, "--head", "mixture", expect=2)
-    assert "--head mixture does not go with --architecture masked" in refused.output
+    for given in ("--head mixture", "--pattern delayed", "--coarse 0", "--with band.wav"):
+        refused = run(*words, *given.split(), expect=2)
+        name = given.split()[0]
+        message = f"{given} does not go with --architecture masked; leave {name} out"
+        assert message in " ".join(refused.output.split())
     said = " ".join(run(*words, "--epochs", 1).output.split())
     assert "masked with tokens head, epoch 1 of 1 is the best" in said
     assert "nats per masked token on" in said

@@ -108,6 +108,7 @@ def test_a_training_of_both_levels_can_be_resumed(phrases, small, coarse, tmp_pa
 
 def test_bars_of_groups_and_tracks_are_refused_where_they_cannot_be(tmp_path):
     for coarse, message in [
+        (0, "coarse=0: a group must have at least 2 steps"),
         (1, "coarse=1: a group must have at least 2 steps"),
         ("beats", "coarse=beats needs units that are parts of beats, and they are frame; give a"),
         ("bars", "coarse=bars needs units that are beats or parts of them.* number of steps"),
