@@ -12,16 +12,21 @@ from sequencer.augmentation import LEVEL, SEMITONES, Augmentation
 from sequencer.averages import slow_averages
 from sequencer.coarse import coarse_rows
 from sequencer.condition import DROPPED_CONDITION
-from sequencer.conditions import conditions_for
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout
-from sequencer.sampling import SamplingOptions
 from sequencer.scorer import ForecasterScorer
 from sequencer.track import Track
 from sequencer.windows import Batch, Windows
-from tests.sequencer.condition_toys import KINDS, conditioned, track
+from tests.sequencer.condition_toys import (
+    KINDS,
+    conditioned,
+    conditions_of,
+    rows_of,
+    track,
+    track_of,
+)
 from tests.sequencer.toys import SETTINGS, roll, song, toy
 
 ALL = [
@@ -35,27 +40,8 @@ def seed_of(model, steps=13):
     return model.normalise(torch.from_numpy(song(steps, 3)[None, :, :4].copy()))
 
 
-def conditions_of(model, seed, **sampling):
-    """Those that a search has for a seed."""
-    with_track = track(model) if model.config.condition.kind == "track" else None
-    options = SamplingOptions(**sampling)
-    drawn = torch.Generator().manual_seed(options.random_seed)
-    return conditions_for(model, seed, track=with_track, generator=drawn, sampling=options)
-
-
-def rows_for(model, seed, n_played):
-    """The row of every step of a seed and of what is played after it."""
-    conditions = conditions_of(model, seed)
-    rows = [conditions.of_seed()]
-    for step in range(1, n_played + 1):
-        rows.append(conditions.after(step, np.array([step * SETTINGS.hop_length]))[:, None])
-    return torch.cat(rows, dim=1)
-
-
 def scorer_of(model):
-    return ForecasterScorer(
-        model, track=track(model) if model.config.condition.kind == "track" else None
-    )
+    return ForecasterScorer(model, track=track_of(model))
 
 
 @pytest.mark.parametrize(("kind", "name", "head"), ALL)
@@ -64,7 +50,7 @@ class TestConformance:
         model = conditioned(kind, name, head)
         scores = seed_of(model, 20)
         averages = torch.zeros(1, 20, 12)
-        rows = rows_for(model, scores, 0)
+        rows = rows_of(model, scores, 0)
         assert rows.shape == (1, 20, model.condition.width)
         without = model(scores, averages)
         torch.testing.assert_close(model(scores, averages, 0, rows * torch.nan), without)
@@ -85,7 +71,7 @@ class TestConformance:
             total += made.scores()[0, unit] + made.advance([0], [unit])[0]
         total += made.scores()[0, STEPS - 1]
         whole = torch.cat([seed, model.normalise(torch.from_numpy(UNITS[None, :STEPS, :4]))], 1)
-        rows = rows_for(model, seed, STEPS - 1)
+        rows = rows_of(model, seed, STEPS - 1)
         averages = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=model.head.delay)
         averages = torch.from_numpy(averages)
         if head == "contrast":
@@ -120,11 +106,10 @@ class TestConformance:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_rollout_hears_the_condition_as_training_does(kind, name):
     model = conditioned(kind, name, "point")
-    with_track = track(model) if kind == "track" else None
-    forecast = rollout(model, [song(13, 3)], n_steps=STEPS, track=with_track)[0, 0]
+    forecast = rollout(model, [song(13, 3)], n_steps=STEPS, track=track_of(model))[0, 0]
     seed = seed_of(model)
     whole = torch.cat([seed, model.normalise(torch.from_numpy(forecast[None, :, :4]))], dim=1)
-    rows = rows_for(model, seed, STEPS - 1)
+    rows = rows_of(model, seed, STEPS - 1)
     averages = torch.from_numpy(slow_averages(whole[:, :-1].numpy(), model.config.spans))
     hidden = model(whole[:, :-1], averages, seed.shape[1] - 1, rows)
     expected = model.head.projection(hidden).clamp(model.low, model.high)

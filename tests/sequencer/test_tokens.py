@@ -6,69 +6,76 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequencer.averages import slow_averages
 from sequencer.loss import batch_loss
 from sequencer.patterns import BLOCK, PATTERNS, make_pattern
-from sequencer.rollout import sample_steps
+from sequencer.registry import ARCHITECTURES
+from sequencer.sample_steps import sample_steps
 from sequencer.sampling import SamplingOptions
 from sequencer.scorer import ForecasterScorer
+from sequencer.token_stream import TokenStream
 from sequencer.tokens import TokensHead
 from sequencer.windows import Batch
+from tests.sequencer.condition_toys import KINDS, conditions_of, rows_of, track_of
+from tests.sequencer.token_toys import (
+    LEVELS,
+    averages_of,
+    codes_verbatim,
+    random_steps,
+    sharpen,
+    teacher_forced,
+    tokens_toy,
+    total_likelihood,
+)
 from tests.sequencer.toys import generator, sampler, song, toy
 
-KINDS = [(pattern, depth) for pattern in PATTERNS for depth in (0, 8)]
-LEVELS = 3
+PATTERNS_AND_DEPTHS = [(pattern, depth) for pattern in PATTERNS for depth in (0, 8)]
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
 
-def tokens_toy(pattern, depth, architecture="lstm"):
-    return toy(architecture, "tokens", {"pattern": pattern, "depth": depth})
+# also after a seed that is shorter than the delay
+CASES = [
+    (pattern, architecture, condition, n_seed)
+    for pattern in PATTERNS
+    for architecture in ARCHITECTURES
+    for condition in KINDS
+    for n_seed in (1, BLOCK + 1)
+]
 
 
-class Verbatim:
-    """Steps whose first columns are the codes themselves, so that codes can be compared."""
-
-    def __init__(self, monkeypatch, head):
-        quantiser = head.quantiser
-        monkeypatch.setattr(quantiser, "quantise", lambda steps: steps[..., :LEVELS].long())
-        monkeypatch.setattr(
-            quantiser, "restore", lambda codes: torch.nn.functional.pad(codes.float(), (0, 1))
-        )
-
-
-def random_steps(n_steps, seed):
-    codes = torch.randint(0, 16, (3, n_steps, LEVELS), generator=generator(seed))
-    return torch.nn.functional.pad(codes.float(), (0, 1))
-
-
-def teacher_forced(model, whole, n_seed):
-    """Return the likeliest code of each level after the seed, (3, steps, levels); -1: unasked."""
-    head = model.head
-    n_steps = whole.shape[1] - 1
-    averages = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=head.delay)
-    hidden = model(whole[:, :-1], torch.from_numpy(averages), n_seed - 1)
-    answers = head.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
-    codes = head.quantiser.quantise(whole)
-    predicted = head.predict(codes) if head.predicts else None
-    likeliest = np.full((3, n_steps + 1, LEVELS), -1)
-    for place, column in enumerate(answers):
-        for level, step in enumerate(column):
-            if step >= n_seed:
-                before = None if predicted is None else predicted[:, step - 1]
-                logits = head.logits(level, hidden[:, place], codes[:, step], before)
-                likeliest[:, step, level] = logits.argmax(-1)
-    return likeliest[:, n_seed:]
+@pytest.mark.parametrize(("pattern", "architecture", "condition", "n_seed"), CASES)
+@torch.no_grad()
+def test_sampling_hears_what_teacher_forcing_does(
+    monkeypatch, pattern, architecture, condition, n_seed
+):
+    model = tokens_toy(pattern, 8, architecture, condition)
+    codes_verbatim(monkeypatch, model)
+    heard = []
+    step = TokenStream.step
+    monkeypatch.setattr(
+        TokenStream, "step", lambda self, hidden: heard.append(hidden) or step(self, hidden)
+    )
+    seed = random_steps(n_seed, 1)
+    conditions = conditions_of(model, seed)
+    sampled = sample_steps(model, seed, 2 * BLOCK + 3, generator=generator(), conditions=conditions)
+    inputs = torch.cat([seed, sampled[:, :-1]], dim=1)
+    rows = rows_of(model, seed, 2 * BLOCK + 2)
+    said = model(inputs, averages_of(model, inputs), n_seed - 1, rows)
+    places = range(min(len(heard), said.shape[1]))
+    assert len(places) >= 2 * BLOCK + 3
+    torch.testing.assert_close(
+        torch.stack([heard[place] for place in places], dim=1), said[:, places], **CLOSE
+    )
+    without = model(inputs, averages_of(model, inputs), n_seed - 1)
+    assert not torch.isclose(said, without, **CLOSE).all(dim=-1).any()
 
 
-@pytest.mark.parametrize(("pattern", "depth"), KINDS)
+@pytest.mark.parametrize(("pattern", "depth"), PATTERNS_AND_DEPTHS)
 @pytest.mark.parametrize("architecture", ["lstm", "transformer"])
 @torch.no_grad()
 def test_greedy_sampling_is_what_teacher_forcing_says(monkeypatch, architecture, pattern, depth):
     model = tokens_toy(pattern, depth, architecture)
-    for name, parameter in model.head.named_parameters():  # far from uniform
-        parameter.mul_(30 if "embeddings" in name else 4)
-    model.low.fill_(-100.0)
-    model.high.fill_(100.0)
-    Verbatim(monkeypatch, model.head)
+    sharpen(model)
+    codes_verbatim(monkeypatch, model)
     seed = random_steps(11, 1)
     greedy = SamplingOptions(temperature=0.0)
     sampled = sample_steps(model, seed, 2 * BLOCK + 3, generator=generator(), sampling=greedy)
@@ -81,38 +88,31 @@ def test_greedy_sampling_is_what_teacher_forcing_says(monkeypatch, architecture,
     assert len(np.unique(drawn.reshape(-1, LEVELS), axis=0)) > 1
 
 
-def total_likelihood(model, seed, units, path):
-    """What a listener says of a path of units, when the last one is heard."""
-    scorer = ForecasterScorer(model)
-    scorer.begin(seed, units)
-    total = 0.0
-    for unit in path:
-        total += scorer.scores()[0, unit]
-        before = total
-        total += scorer.advance([0], [unit])[0]
-    return total if model.head.pattern.step_at(0) == 0 and _whole_at_once(model) else before
-
-
-def _whole_at_once(model):
-    return model.head.pattern.column(0) == [0] * model.head.levels
-
-
-@pytest.mark.parametrize(("pattern", "depth"), KINDS)
-@settings(max_examples=6, deadline=None)
-@given(n_seed=st.integers(9, 20), n_units=st.integers(1, 2 * BLOCK + 2), number=st.integers(0, 9))
-def test_likelihoods_of_what_is_heard_sum_to_the_loss(pattern, depth, n_seed, n_units, number):
-    model = tokens_toy(pattern, depth)
+def check_likelihoods(model, n_seed, n_units, number=0):
     units = song(30, 5)
     seed = song(40, 3)[:n_seed]
     path = np.random.default_rng(number).integers(len(units), size=n_units)
     raw = np.concatenate([seed, units[path]])
     whole = model.normalise(torch.from_numpy(np.ascontiguousarray(raw[None, :, :4])))
-    lagging = slow_averages(whole[:, :-1].numpy(), model.config.spans, delay=model.head.delay)
-    batch = Batch(whole, torch.from_numpy(lagging), torch.ones(1, n_units), n_seed - 1)
+    averages = averages_of(model, whole[:, :-1])
+    rows = rows_of(model, whole[:, :n_seed], n_units - 1)
+    batch = Batch(whole, averages, torch.ones(1, n_units), n_seed - 1, rows)
     with torch.no_grad():
         loss = float(batch_loss(model, batch)[0])
-    total = total_likelihood(model, seed, units, path)
+    total = total_likelihood(model, seed, units, path, track_of(model))
     assert total == pytest.approx(-loss, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize(("pattern", "architecture", "condition", "n_seed"), CASES)
+def test_likelihoods_of_what_is_heard_sum_to_the_loss(pattern, architecture, condition, n_seed):
+    check_likelihoods(tokens_toy(pattern, 8, architecture, condition), n_seed, BLOCK + 3)
+
+
+@pytest.mark.parametrize(("pattern", "depth"), PATTERNS_AND_DEPTHS)
+@settings(max_examples=6, deadline=None)
+@given(n_seed=st.integers(1, 20), n_units=st.integers(1, 2 * BLOCK + 2), number=st.integers(0, 9))
+def test_they_do_wherever_the_seed_and_the_path_end(pattern, depth, n_seed, n_units, number):
+    check_likelihoods(tokens_toy(pattern, depth), n_seed, n_units, number)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -182,8 +182,6 @@ def test_own_sampling_equals_greedy_generation_of_a_musicgen_decoder():
         quantiser = type("Codes", (), {"of_codec": True, "restore": staticmethod(lambda c: c)})
         embed = staticmethod(lambda codes: codes)
         all_logits = staticmethod(lambda hidden: hidden)
-
-    from sequencer.token_stream import TokenStream
 
     for options in ({"temperature": 0.0}, {"top_p": 1e-6}):
         stream = TokenStream(OfDecoder, torch.full((1, 1, 4), 64), sampler(**options))
