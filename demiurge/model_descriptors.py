@@ -154,8 +154,8 @@ def _open_clap(folder: Path) -> Clap:
 
 
 def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
-    """Return sizes and dates of a model's files."""
-    files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    """Return sizes and dates of a model's files, also of those in folders inside its own."""
+    files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
     status = [file.stat() for file in files if file.is_file()]
     return tuple((one.st_size, one.st_mtime_ns) for one in status)
 

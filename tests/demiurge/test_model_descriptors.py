@@ -14,7 +14,7 @@ from db.database import Database
 from db.derived_rows import transpose_rows
 from db.settings import DescriptorSettings
 from demiurge.cli import main
-from demiurge.model_descriptors import describe_model, open_model
+from demiurge.model_descriptors import _stamp, describe_model, open_model
 from demiurge.sequences import describe
 from demiurge.web.workspace import Workspace
 from files.errors import DatabaseError, ParameterError
@@ -217,3 +217,11 @@ def test_transposed_units_keep_their_latents(built):
     transposed = transpose_rows(rows, 5, Database(built).settings)
     columns = [Database(built).settings.names.index(f"codec{i}") for i in range(3)]
     np.testing.assert_array_equal(transposed[:, columns], rows[:, columns])
+
+
+def test_a_file_in_a_folder_inside_a_model_counts_as_a_change(tmp_path):
+    inside = tmp_path / "vocoder"
+    inside.mkdir()
+    before = _stamp(tmp_path)
+    (inside / "model.safetensors").write_bytes(b"other weights")
+    assert _stamp(tmp_path) != before
