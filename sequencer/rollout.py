@@ -139,8 +139,8 @@ def check_seed(seed: np.ndarray, n_descriptors: int, *, least: int) -> None:
         )
     if len(seed) < least:
         raise ParameterError(
-            f"the seed has {len(seed)} steps, but a forecast needs at least {least};"
-            " give a longer one"
+            f"the seed has {len(seed)} {'step' if len(seed) == 1 else 'steps'}, but a forecast"
+            f" needs at least {least}; give a longer one"
         )
     if not np.isfinite(seed).all():
         first = int(np.argwhere(~np.isfinite(seed))[0, 0])

@@ -30,11 +30,7 @@ def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bo
 
 def echo_result(result: RenderResult, lufs: float | None) -> None:
     facts = result_facts(result)
-    echo_line(
-        f"{result.wav}: {facts['seconds']:.2f} s of {facts['steps']} units"
-        f" ({facts['distinct_units']} distinct) from {facts['sources']} sources,"
-        f" {facts['joins']} joins"
-    )
+    echo_line(f"{result.wav}: {made_of(facts)}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
     if not result.continuation and (note := voices_note(result.plan)):
@@ -51,6 +47,15 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
     echo_line(
         f"{plan}: the plan; edit it and render it again with: demiurge playback {quoted(plan)} -o"
         " NEW.wav"
+    )
+
+
+def made_of(facts: dict[str, Any]) -> str:
+    """Return how long a result is, and of what."""
+    return (
+        f"{facts['seconds']:.2f} s of {counted(facts['steps'], 'unit')}"
+        f" ({facts['distinct_units']} distinct) from {counted(facts['sources'], 'source')},"
+        f" {counted(facts['joins'], 'join')}"
     )
 
 

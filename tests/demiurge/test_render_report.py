@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from db.settings import FOR_CONTINUATIONS, DescriptorSettings
-from demiurge.cli.render_report import continuation_notes, stretch_range, voices_note
+from demiurge.cli.render_report import continuation_notes, made_of, stretch_range, voices_note
 from demiurge.continuation import Continuation
 from demiurge.timing import Timing
 
@@ -71,3 +71,8 @@ def test_stretch_range():
 def test_voices_and_transpositions_are_told(n_voices, transposed, note):
     steps = [SimpleNamespace(transpose=by) for by in transposed]
     assert voices_note(SimpleNamespace(steps=steps, n_voices=n_voices)) == note
+
+
+def test_one_of_a_kind_is_not_called_several():
+    facts = {"seconds": 1.5, "steps": 2, "distinct_units": 1, "sources": 1, "joins": 1}
+    assert made_of(facts) == "1.50 s of 2 units (1 distinct) from 1 source, 1 join"

@@ -103,3 +103,8 @@ def test_broken_torchaudio_is_one_line(tmp_path, monkeypatch):
     assert said.startswith("Error: torchaudio is installed but broken (libc10_cuda.so: no such")
     assert said.endswith(" -m pip uninstall torchaudio\n")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["codec", "rave"])
+def test_a_word_without_a_path_is_refused(kind):
+    assert f"{kind}: names no codec; give {kind}:PATH" in run(f"{kind}:", expect=2)

@@ -77,6 +77,7 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
             {},
             "the seed has 7 steps, but a forecast needs at least 8; give a longer one",
         ),
+        (song(1), {}, "the seed has 1 step, but a forecast needs at least 8; give a longer one"),
         (song(60), {"n_steps": 0}, "n_steps=0 must be at least 1"),
         (song(60), {"variations": 0}, "variations=0 must be at least 1"),
         (song(60)[:, :5], {}, "does not fit the model: it must be .steps, 12"),

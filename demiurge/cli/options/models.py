@@ -82,6 +82,8 @@ def codec_of_word(word: Path) -> Path | None:
     kind, colon, name = str(word).partition(":")
     if not colon or kind not in CODEC_WORDS or word.exists():
         return None
+    if not name:
+        raise ParameterError(f"{word} names no codec; give {kind}:PATH")
     return model_path(name, "codec") if kind == "codec" else Path(name)
 
 
