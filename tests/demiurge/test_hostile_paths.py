@@ -23,6 +23,7 @@ from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 from tests.demiurge.test_commands import leaves
+from tests.synth.rave_toys import save_prior, save_rave
 from tests.synth.toy_codecs import save_toy as save_toy_codec
 from tests.synth.toy_flows import MEL, toy_flow
 
@@ -41,11 +42,13 @@ LINES = {
     "db import": "TABLE NEW_DB --root SOUNDS",
     "sequencer train": "DB NEW_MODEL --epochs 1",
     "sequencer forecast": "MODEL SEED -o NEW_FILE --steps 2",
+    "sequencer forecast, track": "PAIRED SEED --with TRACK -o NEW_FILE --steps 2",
     "sequencer evaluate": "MODEL DB --picture NEW_FILE.png",
     "sequencer compare": "DB NEW_FOLDER --minutes 0.001",
     "sequencer models": "",
     "query": "SEED DB -k 1 --steps 1",
     "render": "SEED DB MODEL -o NEW_FILE.wav --seconds 1 --root SOUNDS",
+    "render, track": "SEED DB PAIRED --with TRACK -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
     "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
     "infill, audio": "SEED MASKED -o NEW_FILE.wav --keep periodic:2",
@@ -55,8 +58,10 @@ LINES = {
     "synth generate": "FLOW VOCODER NEW_FOLDER --continue SEED --seconds 1",
     "synth generate, fill": "FLOW VOCODER NEW_FOLDER --fill SEED --from 0.1 --to 0.2",
     "synth generate, follow": "FLOW VOCODER NEW_FOLDER --follow SEED",
+    "synth generate, prior": "--with rave:EXPORT NEW_FOLDER --prior PRIOR --seconds 1",
     "synth resynth": "SEED VOCODER -o NEW_FILE.wav",
     "synth train-vocoder": "SOUNDS NEW_MODEL --from VOCODER --minutes 0.001",
+    "synth codec": "CODEC",
     "synth resynth, codec": "SEED codec:CODEC -o NEW_FILE.wav --codebooks 1",
     "synth train-generator": "SOUNDS NEW_MODEL --from FLOW --minutes 0.001",
     "synth train-codec": "SOUNDS NEW_MODEL --from CODEC --vocoder VOCODER --size SIZES --steps 1",
@@ -89,8 +94,12 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
         "DB": "my.db",
         "MODEL": "my.model",
         "MASKED": "my.masked",
+        "PAIRED": "my.paired",
         "PLAN": "out.plan.json",
         "TABLE": "table.csv",
+        "TRACK": "track.wav",
+        "EXPORT": "rave.ts",
+        "PRIOR": "prior.ts",
         "FLOW": "my.flow",
         "UNAGAN": "my.unagan",
         "VOCODER": "my.vocoder",
@@ -98,6 +107,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
         "SIZES": "sizes.json",
     }
     given |= {name: folder / path for name, path in paths.items()}
+    sf.write(given["TRACK"], np.tile(tabla, 2), 44100)
     fixtures = Path(__file__).parents[1] / "fixtures"
     given["CHECKPOINT"] = fixtures / "hifigan_v2_layout.pt"
     given["CONFIG"] = fixtures / "hifigan_v2_layout.json"
@@ -105,10 +115,12 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     np.save(given["MEAN"], np.zeros(80, np.float32))
     frames = ("--units", "frame", "--descriptors", "mfcc")
     masked = ("--architecture", "masked")
+    paired = ("--head", "mixture", "--with", "y.wav")
     for words in (
         ("db", "build", sounds, given["DB"], *frames),
         ("sequencer", "train", given["DB"], given["MODEL"], "--epochs", 1),
         ("sequencer", "train", given["DB"], given["MASKED"], "--epochs", 1, *masked),
+        ("sequencer", "train", given["DB"], given["PAIRED"], "--epochs", 1, *paired),
         ("mosaic", given["SEED"], given["DB"], "-o", folder / "out.wav"),
         ("db", "export", given["DB"], given["TABLE"], "--format", "csv"),
     ):
@@ -116,6 +128,8 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
         assert done.exit_code == 0, done.output
     toy_flow().save(given["FLOW"])
     save_toy_codec(given["CODEC"], MEL)
+    save_rave(given["EXPORT"], "v2")
+    save_prior(given["PRIOR"])
     given["SIZES"].write_text('{"segment_frames": 32, "batch_size": 1}')
     with torch.random.fork_rng():
         torch.manual_seed(0)

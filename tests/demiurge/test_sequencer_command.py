@@ -21,9 +21,9 @@ def database(corpus, tmp_path):
 def test_interrupted_training_ends_with_exit_status_1_and_says_so(
     database, tmp_path, monkeypatch, as_json
 ):
-    def press(*arguments):
+    def press(*arguments, **options):
         signal.raise_signal(signal.SIGINT)
-        return batch_loss(*arguments)
+        return batch_loss(*arguments, **options)
 
     monkeypatch.setattr("sequencer.train.batch_loss", press)
     arguments = ["sequencer", "train", str(database), str(tmp_path / "m"), "--window", "16"]

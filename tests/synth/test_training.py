@@ -885,6 +885,7 @@ with t.Distributed():
     t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
     t.unagan(audio, out / "unagan", steps=2, batch_size=1)
     t.flow(audio, out / "flow", steps=2, batch_size=1)
+    t.codec(audio, out / "codec", steps=2, batch_size=1)
 """
 
 
@@ -920,7 +921,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         assert process.returncode == 0, errors[-3000:]
     for kind in TRAINABLES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
-        for part in ("vocoder", "generator", "encoder", "optimisers"):
+        for part in ("vocoder", "generator", "encoder", "codec", "restarts", "optimisers"):
             assert equal(first["trainable"].get(part), second["trainable"].get(part))
         assert first["validations"] == second["validations"]
         assert equal(first["ema"], second["ema"])
