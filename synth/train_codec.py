@@ -1,9 +1,10 @@
 """Train a mel codec to restore the mel spectrograms of some audio from codes.
 
 The losses are those of DAC (arXiv 2306.06546, section 3.4) that need no discriminator: the mel
-distance, and those of the codebooks. Half of each batch is coded by a random number of codebooks
-(section 3.3), so that any number of first ones can be decoded; a quarter by all; and a quarter,
-other than in DAC, not at all, so that latents can be decoded, too.
+distance, and those of the codebooks; and the distance of frames' levels. Half of each batch is
+coded by a random number of codebooks (section 3.3), so that any number of first ones can be
+decoded; a quarter by all; and a quarter, other than in DAC, not at all, so that latents can be
+decoded, too.
 """
 
 import copy
@@ -39,6 +40,9 @@ CODEBOOK = 1.0  # weight of the loss, as in DAC
 COMMITMENT = 0.25
 AUDIBLE = 1.0  # weight of the mel distance above this magnitude, besides that of everything
 AUDIBLE_FLOOR = 1e-3
+# Weight of the distance of frames' levels. The mel distance weighs all bands alike, but the level
+# is in the peaks, which a network makes too low if that costs no more than any other band.
+LEVEL = 0.5
 DROPOUT = 0.5  # share of a batch that is coded by a random number of codebooks
 UNCODED = 0.25  # share that goes to the decoder as latents, which it must understand as well
 AUGMENTATION = Augmentation(max_gain=1.0, max_shift=5.0, shifted=0.25)
@@ -191,6 +195,7 @@ class CodecTraining(AudioTraining):
         losses = {
             "mel": self._distance(made, mel),
             "audible": AUDIBLE * self._audible_distance(made, mel),
+            "level": LEVEL * self._level_distance(made, mel),
             "codebook": CODEBOOK * quantised.codebook,
             "commitment": COMMITMENT * quantised.commitment,
         }
@@ -219,6 +224,19 @@ class CodecTraining(AudioTraining):
         nepers = self.model.mel.nepers
         floor = float(np.log(AUDIBLE_FLOOR)) / nepers
         return self._distance(made.clamp_min(floor), mel.clamp_min(floor))
+
+    def _level_distance(self, made: Tensor, mel: Tensor) -> Tensor:
+        """Return the mean absolute difference of frames' levels, in nepers.
+
+        The level is that of the power in all bands, each at least that of AUDIBLE_FLOOR.
+        """
+        nepers = self.model.mel.nepers
+        floor = float(np.log(AUDIBLE_FLOOR))
+        of_made, of_mel = (
+            torch.logsumexp(2 * (log_mel * nepers).clamp_min(floor), dim=-2) / 2
+            for log_mel in (made, mel)
+        )
+        return (of_made - of_mel).abs().mean()
 
     @torch.inference_mode()
     def validate(self, ema: nn.Module) -> dict[str, float]:

@@ -168,7 +168,8 @@ class MelCodec(Codec):
         vocoder = Vocoder.load(
             inside if inside.is_dir() else folder.absolute().parent / model.vocoder
         )
-        return cls(model, vocoder, name=f"codec {folder.name}", device=device)
+        name = folder.name if folder.name == KIND else f"{KIND} {folder.name}"  # not "codec codec"
+        return cls(model, vocoder, name=name, device=device)
 
     @torch.inference_mode()
     def _latents(self, audio: np.ndarray) -> np.ndarray:

@@ -292,7 +292,7 @@ def test_a_shipped_codec_leaves_its_vocoder_out_and_says_its_licence(place, tmp_
     out = ship(place, codec, weights=tmp_path)
     assert sorted(path.name for path in out.iterdir()) == ["config.json", "model.safetensors"]
     shipped = open_codec(out)
-    assert (shipped.licence, shipped.name) == ("MIT", "codec codec")
+    assert (shipped.licence, shipped.name) == ("MIT", "codec")
     audio = np.sin(np.arange(4000) / 5).astype(np.float32)
     latents = toy_codec().latents(audio)
     assert np.abs(shipped.latents(audio) - latents).mean() < 0.1 * latents.std()
