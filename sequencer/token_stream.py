@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sequencer.head import LEAST_TEMPERATURE, Listener, Stream
+from sequencer.innovations import code_innovation
 from sequencer.linear import ORDER, predict_linearly
 from sequencer.patterns import BLOCK
 from sequencer.sampler import Sampler
@@ -26,8 +27,10 @@ class Memory:
     def __init__(self, head: TokensHead, seed: Tensor) -> None:
         self._head = head
         self._kept = max(head.levels, ORDER, 2 * BLOCK)
-        self._codes = head.code(seed)[:, -self._kept :]
-        self._steps = seed[:, -ORDER:]  # those that are whole
+        codes, said = head.code(seed)
+        self._codes = codes[:, -self._kept :]
+        before = said[:, :1].expand(-1, ORDER, -1)
+        self._steps = torch.cat([before, said], dim=1)[:, -ORDER:]  # those that are whole
         self._n_whole = 0  # after the seed
         self._n_steps = 0  # of which some levels are known
 
@@ -47,6 +50,16 @@ class Memory:
         """Add the next step once it is whole, (batch, n)."""
         self._steps = torch.cat([self._steps, step[:, None]], dim=1)[:, -ORDER:]
         self._n_whole += 1
+
+    def hear(self, step: Tensor) -> None:
+        """Code and add the next step, (batch, n)."""
+        if self._head.innovates:
+            head = self._head
+            codes, step = code_innovation(head.quantiser, head.prediction, self._steps, step)
+        else:
+            codes = self._head.quantiser.quantise(step)
+        self.add(codes)
+        self.add_step(step)
 
     def expected(self) -> Tensor:
         """Return the linear prediction of the next step, (batch, n); 0 of steps coded as such."""
@@ -167,13 +180,7 @@ class TokenListener(Listener):
         return torch.stack([(from_units + row).argmin(-1) for row in from_past])
 
     def hear(self, units: Tensor) -> Tensor:
-        heard = self._units[units]
-        if self._codes is None:
-            innovations = heard - self._memory.expected()
-            self._memory.add(self._head.quantiser.quantise(innovations))
-        else:
-            self._memory.add(self._codes[units])
-        self._memory.add_step(heard)
+        self._memory.hear(self._units[units])
         self._n_steps += 1
         self._first = self._place
         inputs = []

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sequencer.head import Head, Listener, Stream
+from sequencer.innovations import code_innovations, innovations_of
 from sequencer.linear import ORDER, fit_linear_prediction, predict_linearly
 from sequencer.patterns import NONE, make_pattern
 from sequencer.quantiser import Quantiser
@@ -116,16 +117,15 @@ class TokensHead(Head):
     def fit(self, sequences: list[Tensor]) -> None:
         """Train the codebooks, unless they are a codec's, and fit linear prediction."""
         if self.innovates:
-            weights = fit_linear_prediction([sequence.numpy() for sequence in sequences])
-            self.prediction.copy_(torch.from_numpy(weights))
-            sequences = [self.innovate(sequence[None])[0] for sequence in sequences]
+            fitted = fit_linear_prediction([sequence.numpy() for sequence in sequences])
+            weights = self.prediction.copy_(torch.from_numpy(fitted))
+            sequences = [innovations_of(weights, sequence) for sequence in sequences]
         if not self.quantiser.of_codec:
             self.quantiser.fit(torch.cat(sequences))
         if self.predicts:
             coded = [self.quantiser.quantise(sequence) for sequence in sequences]
             restored = [self.quantiser.restore(codes).numpy() for codes in coded]
-            weights = fit_linear_prediction(restored)
-            self.prediction.copy_(torch.from_numpy(weights))
+            self.prediction.copy_(torch.from_numpy(fit_linear_prediction(restored)))
             self._fit_precision(coded)
 
     @torch.no_grad()
@@ -143,14 +143,15 @@ class TokensHead(Head):
         self.precision.weight.zero_()
         self.precision.bias.copy_(-variance.clamp_min(MIN_VARIANCE).log().flatten())
 
-    def innovate(self, sequence: Tensor) -> Tensor:
-        """Return how steps (batch, steps, n) differ from their linear prediction; 0 at first."""
-        predicted = predict_linearly(self.prediction, sequence)[:, :-1]
-        return F.pad(sequence[:, 1:] - predicted, (0, 0, 1, 0))
+    def code(self, sequence: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn z-scored steps (batch, steps, n) into codes (batch, steps, levels), and those back.
 
-    def code(self, sequence: Tensor) -> Tensor:
-        """Turn z-scored steps (batch, steps, n) into codes (batch, steps, levels)."""
-        return self.quantiser.quantise(self.innovate(sequence) if self.innovates else sequence)
+        Both are returned; the steps as the codes say them are (batch, steps, n).
+        """
+        if self.innovates:
+            return code_innovations(self.quantiser, self.prediction, sequence)
+        codes = self.quantiser.quantise(sequence)
+        return codes, self.quantiser.restore(codes)
 
     def predict(self, codes: Tensor) -> Tensor:
         """Predict linearly what follows each step: codes (batch, steps, levels) -> latents."""
@@ -160,10 +161,11 @@ class TokensHead(Head):
     def encode(self, sequence: Tensor, n_seed: int | None = None) -> Tensor:
         n_steps = sequence.shape[1]
         places, _ = self.pattern.inputs(n_steps, n_steps if n_seed is None else n_seed)
-        inputs = self.embed(self.arranged(self.code(sequence), places))
+        codes, said = self.code(sequence)
+        inputs = self.embed(self.arranged(codes, places))
         if self.innovates:  # the latest step that is whole
             whole = np.maximum.accumulate(places[:, -1]).clip(min=0)
-            inputs = inputs + self.step(sequence[:, whole])
+            inputs = inputs + self.step(said[:, whole])
         return inputs
 
     def spread(self, averages: Tensor, n_seed: int) -> Tensor:
@@ -250,7 +252,7 @@ class TokensHead(Head):
         n_steps = sequence.shape[1] - 1
         n_seed = n_steps + 1 - mask.shape[1]
         answers = self.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
-        codes = self.code(sequence)
+        codes, _ = self.code(sequence)
         predicted = self.predict(codes) if self.predicts else None
         state = self._prepare(hidden)
         total = hidden.new_zeros(())
@@ -271,7 +273,8 @@ class TokensHead(Head):
         That is silence, mostly after the end of a piece. A forecaster that has learnt it knows that
         silence never ends, and once a rollout has come to it, it stays there.
         """
-        codes = self.code(sequence)[:, -mask.shape[1] - 1 :]
+        coded = innovations_of(self.prediction, sequence) if self.innovates else sequence
+        codes = self.quantiser.quantise(coded[:, -mask.shape[1] - 1 :])
         moving = (codes[:, 1:] != codes[:, :-1]).any(-1)
         return mask * moving if (mask * moving).any() else mask
 

@@ -56,7 +56,7 @@ def teacher_forced(model, whole, n_seed, rows=None):
     n_steps = inputs.shape[1]
     hidden = model(inputs, averages_of(model, inputs), n_seed - 1, rows)
     answers = head.pattern.inputs(n_steps, n_seed)[1][-hidden.shape[1] :]
-    codes = head.code(whole)
+    codes, _ = head.code(whole)
     predicted = head.predict(codes) if head.predicts else None
     likeliest = np.full((3, n_steps + 1, LEVELS), -1)
     for place, column in enumerate(answers):
