@@ -254,7 +254,7 @@ def test_one_batch_is_overfitted_by_a_codec(audio):
 
 
 def test_one_codebook_of_a_codec_says_more_than_the_mean_spectrum(audio, tmp_path):
-    summary = codec(audio, tmp_path / "m", steps=80, validate_steps=80, learning_rate=3e-3)
+    summary = codec(audio, tmp_path / "m", steps=120, validate_steps=120, learning_rate=3e-3)
     measures = MelCodecModel.load(tmp_path / "m").training_summary["measures"]
     assert list(measures) == [
         *("mel_l1_3", "mel_l1_1", "mel_l1_2", "mel_l1_latents"),
