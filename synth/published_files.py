@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from files.regular import read_regular
 from training.tensor_file import load_tensors
 
 MAX_STATISTIC = 1 << 20  # bytes
-NOT_NPY = (ValueError, TypeError, RecursionError, MemoryError)  # of a header that is none
+# of a header that is none; NumPy reads it as Python's words
+NOT_NPY = (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError)
 SHOWN_NAMES = 3  # in a message
 
 

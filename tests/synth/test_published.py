@@ -14,6 +14,7 @@ from files.errors import CheckpointError, ParameterError
 from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.published import import_published
+from synth.published_files import read_statistic
 from synth.vocoder import Vocoder
 
 ARCHITECTURES = {"hifigan_v2": "hifigan-v2", "hifigan_v3": "hifigan-v3", "melgan": "melgan"}
@@ -291,3 +292,11 @@ def test_statistics_that_do_not_fit_raise(files, tmp_path):
     assert not (tmp_path / "made_by_code").exists()
     with pytest.raises(ParameterError, match="statistics go with a UNAGAN"):
         import_published(*files("melgan"), statistics=paths)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': ('<f4',\n", b"{'descr' '<f4'}\n", b"\n"])
+def test_statistics_with_a_damaged_header_are_refused(header, tmp_path):
+    path = tmp_path / "std.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(320))
+    with pytest.raises(CheckpointError, match=r"std.npy: not a .npy file of numbers; give the"):
+        read_statistic(path, 80)
