@@ -30,7 +30,8 @@ from query.filters import Filters
 from query.options import CONTINUATION_PATH
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
-from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
+from sequencer.sequence_training import ForecasterSummary
+from sequencer.train import ForecasterOptions, train_forecaster
 from synth.fill_folder import GenerateSummary
 from synth.generate import GenerateOptions, generate
 from synth.generated_manifest import clear_folder

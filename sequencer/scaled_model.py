@@ -1,5 +1,6 @@
 """Base of the models that know sequences z-scored, by the statistics of the training data."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,3 +43,7 @@ class ScaledModel(nn.Module):
 
     def denormalise(self, scores: Tensor) -> Tensor:
         return scores * self.std + self.mean
+
+    def save(self, folder: str | Path) -> None:
+        """Write the checkpoint."""
+        raise NotImplementedError

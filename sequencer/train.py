@@ -1,12 +1,9 @@
 """Train a forecaster on the sequences of a database; validate it on unseen sources."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from db.normaliser import Normaliser, fit_normaliser
@@ -30,18 +27,15 @@ from sequencer.new_forecaster import check_settings, fit_window, new_forecaster,
 from sequencer.patterns import make_pattern
 from sequencer.quantiser import Level
 from sequencer.registry import HEADS, check_known
-from sequencer.split import NamedSequences, Split, count_steps, split_sequences
+from sequencer.sequence_training import ForecasterSummary, SequenceTraining
+from sequencer.split import NamedSequences, Split, split_sequences
 from sequencer.tracks import Tracks
-from sequencer.warm_up import warm_up
 from sequencer.windows import Batch, windows_for
 from training.checkpoint import holds_model
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
-from training.trainable import Trainable
-from training.training_position import TrainingPosition, TrainingSummary
 
-GRADIENT_CLIP = 1.0
 COARSE_SHARE = 0.25  # of the minutes of a training
 
 
@@ -70,21 +64,6 @@ class ForecasterOptions(TrainingOptions):
                 raise ParameterError(
                     f"pattern={self.pattern} is of the tokens head; leave it out with {self.head}"
                 )
-
-
-@dataclass(frozen=True)
-class ForecasterSummary(TrainingSummary):
-    """Summary of a training; validation losses are in the head's `loss_unit`."""
-
-    architecture: str
-    head: str
-    split_by: str  # "source" or "time"
-    train_sources: int
-    train_steps: int  # of sequences
-    validation_sources: int
-    validation_steps: int
-    coarse_loss: float | None = None  # the lowest of the coarse level, if there is one
-    of_coarse: bool = False  # True if only the coarse level was trained, and not to its end
 
 
 def train_forecaster(
@@ -181,10 +160,11 @@ def _share(minutes: float | None, share: float) -> float | None:
     return None if minutes is None else minutes * share
 
 
-class ForecasterTraining(Trainable):
-    """A forecaster, its windows, its optimiser and the warm-up of the learning rate."""
+class ForecasterTraining(SequenceTraining):
+    """A forecaster, its windows, and what changes its batches."""
 
     model: Forecaster
+    options: ForecasterOptions
 
     def __init__(
         self,
@@ -198,28 +178,24 @@ class ForecasterTraining(Trainable):
         condition: Coarse | Tracks | None = None,
         levels: Sequence[Level] | None = None,
     ) -> None:
-        self.options = options
-        self.distributed = distributed
-        self.split = split or split_sequences(sequences, random_seed=options.random_seed)
-        device = distributed.device(options.device)
-        train = scores_of(self.split.train, settings, normaliser)
-        validation = scores_of(self.split.validation, settings, normaliser)
+        split = split or split_sequences(sequences, random_seed=options.random_seed)
+        train = scores_of(split.train, settings, normaliser)
+        validation = scores_of(split.validation, settings, normaliser)
         window = fit_window(train, options.window)
-        self.model = new_forecaster(
+        model = new_forecaster(
             train,
             settings,
             normaliser,
             architecture=options.architecture,
             head=options.head,
             random_seed=options.random_seed,
-            condition=config_of(condition, self.split.train, settings),
+            condition=config_of(condition, split.train, settings),
             pattern=options.pattern,
             levels=levels,
         )
-        rows = ConditionRows(self.model, condition, dict(sequences)).of_split(
-            self.split, train, validation
-        )
-        self.model.to(device)
+        rows = ConditionRows(model, condition, dict(sequences)).of_split(split, train, validation)
+        rate = model.architecture.learning_rate
+        super().__init__(model, sequences, split, options, distributed, rate=rate)
         self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
             self.augmentation = Augmentation(self.model)
@@ -228,10 +204,6 @@ class ForecasterTraining(Trainable):
             windows_for(self.model, scores, window=window, batch_size=size, conditions=of_steps)
             for scores, of_steps in zip((train, validation), rows, strict=True)
         )
-        self.rate = options.learning_rate or self.model.architecture.learning_rate
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(trained, lr=self.rate)
-        self.parts = {"model": self.model, "optimiser": self.optimiser}
         self.identity = {
             "kind": KIND,
             "architecture": options.architecture,
@@ -242,55 +214,18 @@ class ForecasterTraining(Trainable):
         }
         coarse = self.model.coarse
         measures = coarse.config.training["measures"] if coarse else {}
-        self.coarse_loss: float | None = measures.get("loss")
-        self.files = {name: [len(rows)] for name, rows in sequences if len(rows) > 1}
-
-    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        self.model.train()
-        rng = np.random.default_rng([self.options.random_seed, epoch + 1])
-        share = (self.distributed.rank, self.distributed.world_size)
-        return self.train_windows.epoch(rng, skip=skip, share=share)
-
-    def seed_numbers(self, at: TrainingPosition) -> tuple[int, ...]:
-        return at.epoch + 1, at.batch
+        self.facts = {
+            "architecture": options.architecture,
+            "head": options.head,
+            "coarse_loss": measures.get("loss"),
+        }
 
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
         if self.augmentation:
             batch = self.augmentation(batch)
         loss, n_targets = batch_loss(self.model, batch, self.options.precision, learnt_only=True)
-        total, n_targets = self.distributed.sum(loss.detach(), n_targets)
-        self.optimiser.zero_grad()
-        (loss / n_targets).backward()
-        self.distributed.sum_gradients(self.model)
-        nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * warm_up(n_steps)
-        self.optimiser.step()
-        return {"loss": float(total / n_targets)}
+        return self.descend(loss, n_targets, n_steps)
 
     def validate(self, ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, Forecaster)
         return {"loss": validation_loss(ema, self.validation_windows, learnt_only=True)}
-
-    def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
-        assert isinstance(ema, Forecaster)
-        parts = {"train": self.split.train, "validation": self.split.validation}
-        sources = {part: [name for name, _ in named] for part, named in parts.items()}
-        steps = {part: count_steps(named) for part, named in parts.items()}
-        training = {**summary, "sources": sources, "steps": steps}
-        ema.config = replace(ema.config, training=training)
-        ema.save(folder)
-
-    def summarise(self, summary: TrainingSummary) -> ForecasterSummary:
-        """Return a summary of the training with what was trained on what."""
-        return ForecasterSummary(
-            **asdict(summary),
-            architecture=self.options.architecture,
-            head=self.options.head,
-            split_by=self.split.by,
-            train_sources=len(self.split.train),
-            train_steps=count_steps(self.split.train),
-            validation_sources=len(self.split.validation),
-            validation_steps=count_steps(self.split.validation),
-            coarse_loss=self.coarse_loss,
-        )

@@ -38,7 +38,8 @@ from sequencer.names import ARCHITECTURES, HEADS, MASKED, PATTERNS
 if TYPE_CHECKING:
     from db.database import Database
     from sequencer.condition import GroupSteps
-    from sequencer.train import ForecasterOptions, ForecasterSummary
+    from sequencer.sequence_training import ForecasterSummary
+    from sequencer.train import ForecasterOptions
     from sequencer.train_masked import MaskedOptions
 
 DEFAULT_HEAD = "contrast"
