@@ -30,31 +30,41 @@ class KeyValues(NamedTuple):
     position: int
 
 
-class CausalAttention(nn.Module):
-    """(batch, steps, dim) -> (batch, steps, dim).
-
-    Each step attends to itself and the span - 1 steps before it.
-    """
+class RotaryAttention(nn.Module):
+    """What both ways of attending to a sequence's own steps share: projections and heads."""
 
     rates: Tensor
 
-    def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
+    def __init__(self, dim: int, *, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.span = span
         self.dropout = dropout
         self.project_in = nn.Linear(dim, 3 * dim, bias=False)
         self.project_out = nn.Linear(dim, dim, bias=False)
         self.register_buffer("rates", rotary_rates(dim // n_heads), persistent=False)
 
+    def rotated(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries and keys, rotated, and values, each (batch, heads, steps, head_dim)."""
+        parts = self.project_in(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.n_heads) for part in parts)
+        return rotate(q, positions, self.rates), rotate(k, positions, self.rates), v
+
+
+class CausalAttention(RotaryAttention):
+    """(batch, steps, dim) -> (batch, steps, dim).
+
+    Each step attends to itself and the span - 1 steps before it.
+    """
+
+    def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
+        super().__init__(dim, n_heads=n_heads, dropout=dropout)
+        self.span = span
+
     def forward(self, x: Tensor, cache: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
         steps = x.shape[1]
         before = cache.position if cache else 0
-        parts = self.project_in(x).chunk(3, dim=-1)
-        q, k, v = (split_heads(part, self.n_heads) for part in parts)
         positions = torch.arange(before, before + steps, device=x.device)
-        q = rotate(q, positions, self.rates)
-        k = rotate(k, positions, self.rates)
+        q, k, v = self.rotated(x, positions)
         if cache:
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
@@ -72,7 +82,7 @@ class CausalAttention(nn.Module):
         return (distance >= 0) & (distance < self.span)
 
 
-class LocalAttention(nn.Module):
+class LocalAttention(RotaryAttention):
     """(batch, steps, dim) -> (batch, steps, dim).
 
     Each step attends to itself and to the `reach` steps on either side, in chunks of bounded
@@ -80,24 +90,14 @@ class LocalAttention(nn.Module):
     2310.10375): what a step hears of another says how far away it is.
     """
 
-    rates: Tensor
-
     def __init__(self, dim: int, *, n_heads: int, reach: int, dropout: float) -> None:
-        super().__init__()
-        self.n_heads = n_heads
+        super().__init__(dim, n_heads=n_heads, dropout=dropout)
         self.reach = reach
-        self.dropout = dropout
-        self.project_in = nn.Linear(dim, 3 * dim, bias=False)
-        self.project_out = nn.Linear(dim, dim, bias=False)
-        self.register_buffer("rates", rotary_rates(dim // n_heads), persistent=False)
 
     def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         """Attend; steps that are not `real` (batch, steps), bool, are seen by nobody else."""
-        parts = self.project_in(x).chunk(3, dim=-1)
-        q, k, v = (split_heads(part, self.n_heads) for part in parts)
         positions = torch.arange(x.shape[1], device=x.device)
-        q = rotate(q, positions, self.rates)
-        k = rotate(k, positions, self.rates)
+        q, k, v = self.rotated(x, positions)
         v = rotate(v, positions, self.rates)
         dropout = self.dropout if self.training else 0.0
         out = []

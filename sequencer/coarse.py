@@ -137,9 +137,8 @@ def coarse_rows(forecaster: Forecaster, scores: Tensor) -> Tensor:
     """
     groups = _Groups(forecaster, scores)
     group, place = groups.locate(np.arange(1, len(scores) + 1))
-    unknown = scores.new_full(
-        (int(group.max()) + 2 - len(groups.means), scores.shape[1]), torch.nan
-    )
+    n_unknown = int(group.max()) + 1 - len(groups.means)
+    unknown = scores.new_full((n_unknown, scores.shape[1]), torch.nan)
     return _gather(torch.cat([groups.means, unknown])[None], group[None], place[None])[0]
 
 
@@ -168,10 +167,9 @@ class CoarseConditions:
         assert forecaster.coarse is not None
         groups = [_Groups(forecaster, scores) for scores in seeds]
         self._n_known = max(ORDER, *(len(one.means) for one in groups))
-        self._means = torch.stack([_pad(one, self._n_known) for one in groups])
-        self._coming = steps_after(
-            forecaster.coarse, self._means, generator=generator, sampling=sampling
-        )
+        known = torch.stack([_pad(one, self._n_known) for one in groups])
+        self._means = list(known.unbind(1))  # of each group, (batch, n)
+        self._coming = steps_after(forecaster.coarse, known, generator=generator, sampling=sampling)
         self._usual = groups[0].usual
         self._n_begun = np.array([one.n_begun for one in groups])
         located = [one.locate(np.arange(1, seeds.shape[1] + 1)) for one in groups]
@@ -189,9 +187,11 @@ class CoarseConditions:
         return rows.expand(len(n_samples), -1)  # hypotheses share one seed, and one condition
 
     def _rows(self, group: np.ndarray, place: np.ndarray) -> Tensor:
-        while self._means.shape[1] < group.max() + 1:
-            self._means = torch.cat([self._means, next(self._coming)[:, None]], dim=1)
-        return _gather(self._means, group, place)
+        first = int(group.min())
+        last = int(group.max())
+        while len(self._means) <= last:
+            self._means.append(next(self._coming))
+        return _gather(torch.stack(self._means[first : last + 1], dim=1), group - first, place)
 
 
 def _pad(groups: _Groups, n: int) -> Tensor:
