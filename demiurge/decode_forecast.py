@@ -5,23 +5,20 @@
 The decoder hears the end of the seed before what follows, so that it goes on from there.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from db.settings import DescriptorSettings
-from demiurge.model_descriptors import CODEC_KINDS, codec_of, one_at_a_time
+from demiurge.decode_windows import CONTEXT_SECONDS, windows_of
+from demiurge.model_descriptors import codec_of_frames, one_at_a_time
 from demiurge.sequences import describe, forecast
 from files.errors import AudioError, ParameterError
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 from synth.codec import Codec
 from training.checkpoint import rebuilding
-
-WINDOW_SECONDS = 10.0  # decoded at a time
-CONTEXT_SECONDS = 1.0  # decoded on either side of that, and left out
 
 
 @dataclass(frozen=True)
@@ -86,23 +83,6 @@ def forecast_and_decode(
     return DecodedForecasts(codec, audio)
 
 
-def codec_of_frames(settings: DescriptorSettings) -> Codec | None:
-    """Return the codec whose latents, frame by frame, are all that settings describe, or None.
-
-    Raises
-    ------
-    DatabaseError
-        If it is not where it was, or is another one now.
-    """
-    if len(settings.models) != 1 or len(settings.descriptors) != 1 or settings.units != "frame":
-        return None
-    model = settings.models[0]
-    own = (model.sample_rate, model.hop_length)
-    if model.kind not in CODEC_KINDS or (settings.sample_rate, settings.hop_length) != own:
-        return None
-    return codec_of(model)
-
-
 def decoder_of(settings: DescriptorSettings, model: Path) -> Codec:
     """Return the codec that sounds a model's forecasts; raises as `codec_of_frames`.
 
@@ -128,25 +108,15 @@ def decode_long(codec: Codec, latents: np.ndarray, *, n_samples: int) -> np.ndar
     AudioError
         If the audio is not finite.
     """
-    audio = np.concatenate(list(_windows(codec, latents, n_samples)), axis=1)
+    parts = []
+    for window in windows_of(codec, n_samples):
+        with one_at_a_time():
+            decoded = codec.decode(latents[window.frames], n_samples=window.n_samples)
+        parts.append(decoded[:, window.kept])
+    audio = np.concatenate(parts, axis=1)
     if not np.isfinite(audio).all():
         raise AudioError(
             f"{codec.name} decodes the forecast to samples that are NaN or infinite; use a lower"
             " --temperature, or another codec"
         )
     return audio
-
-
-def _windows(codec: Codec, latents: np.ndarray, n_samples: int) -> Iterator[np.ndarray]:
-    hop = codec.hop_length
-    size = max(1, round(WINDOW_SECONDS * codec.frame_rate))
-    context = max(1, round(CONTEXT_SECONDS * codec.frame_rate))
-    n_frames = codec.n_frames(n_samples)
-    for start in range(0, n_frames, size):
-        stop = min(start + size, n_frames)
-        first = max(start - context, 0)
-        last = min(stop + context, n_frames)
-        length = min(last * hop, n_samples) - first * hop
-        with one_at_a_time():
-            decoded = codec.decode(latents[first:last], n_samples=length)
-        yield decoded[:, (start - first) * hop : min(stop * hop, n_samples) - first * hop]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.resample import Resampling
+from demiurge.decode_windows import windows_of
 from demiurge.model_descriptors import one_at_a_time, open_named_codec
 from demiurge.voice_latents import VoiceLatents
 from files.errors import AudioError
@@ -21,9 +22,6 @@ from playback.plan import Plan
 from playback.sources import SampleReader
 from playback.stitch import mix_voices
 from synth.codec import Codec
-
-WINDOW_SECONDS = 10.0  # decoded at a time
-CONTEXT_SECONDS = 1.0  # decoded on either side of that, and left out
 
 
 @dataclass(frozen=True)
@@ -61,27 +59,14 @@ class CodecDecoder:
         """Yield one voice at the plan's rate, (any, channels), `plan.n_samples` in all."""
         resampling = Resampling(self.codec.sample_rate, plan.sample_rate, channels=plan.channels)
         left = plan.n_samples
-        for window in self._windows(latents, plan.channels):
-            block = resampling.add(window)[:left]
+        for window in windows_of(self.codec, latents.n_samples):
+            latents.make_until(window.frames.stop)
+            parts = [rows[window.frames] for rows in latents.rows]
+            decoded = self._decode(parts, window.n_samples, plan.channels)
+            block = resampling.add(decoded[window.kept])[:left]
             left -= len(block)
             yield block
         yield resampling.finish()[:left]
-
-    def _windows(self, latents: VoiceLatents, channels: int) -> Iterator[np.ndarray]:
-        """Yield the audio of latents at the codec's rate, a window at a time, (n, channels)."""
-        codec = self.codec
-        hop = codec.hop_length
-        size = max(1, round(WINDOW_SECONDS * codec.frame_rate))
-        context = max(1, round(CONTEXT_SECONDS * codec.frame_rate))
-        for start in range(0, latents.n_frames, size):
-            stop = min(start + size, latents.n_frames)
-            first = max(start - context, 0)
-            last = min(stop + context, latents.n_frames)
-            latents.make_until(last)
-            n_samples = min(last * hop, latents.n_samples) - first * hop
-            kept = slice((start - first) * hop, min(stop * hop, latents.n_samples) - first * hop)
-            parts = [rows[first:last] for rows in latents.rows]
-            yield self._decode(parts, n_samples, channels)[kept]
 
     def _decode(self, parts: list[np.ndarray], n_samples: int, channels: int) -> np.ndarray:
         """Decode the latents of all channels at once, or of each by itself, to (n, channels)."""

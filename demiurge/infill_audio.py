@@ -17,9 +17,8 @@ import torch
 
 from audio.onsets import find_onsets
 from audio.read import read_mono
-from db.model_descriptor import ModelDescriptor
 from db.settings import DescriptorSettings
-from demiurge.model_descriptors import codec_of, one_at_a_time
+from demiurge.model_descriptors import CODEC_KINDS, codec_of_frames, one_at_a_time
 from demiurge.sequences import DescriptorSequence, describe
 from demiurge.write_sound import write_sound
 from files.errors import AudioError, ParameterError
@@ -27,6 +26,7 @@ from files.progress import Progress, no_progress
 from sequencer.infill import InfillOptions, fill_tokens
 from sequencer.masked import MaskedModel
 from sequencer.prompts import Prompt, StepTimes, keep_mask
+from synth.codec import Codec
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def infill_audio(
     """
     masked = MaskedModel.load(model)
     settings = masked.config.settings
-    codec = codec_of(_only_codec(settings, model))
+    codec = _codec_of(settings, model)
     heard = describe(audio, settings, whose=f"the model {model}")
     n_samples = int(heard.step_samples.sum())
     times = _step_times(audio, heard, settings)
@@ -151,13 +151,13 @@ def fill_latents(
     return made
 
 
-def _only_codec(settings: DescriptorSettings, model: str | Path) -> ModelDescriptor:
+def _codec_of(settings: DescriptorSettings, model: str | Path) -> Codec:
     """Return the codec whose frames are the steps of a model, and nothing else."""
-    models = settings.models
-    if len(models) == 1 and len(settings.descriptors) == 1 and settings.units == "frame":
-        known = models[0]
-        if (known.sample_rate, known.hop_length) == (settings.sample_rate, settings.hop_length):
-            return known
+    if codec := codec_of_frames(settings):
+        return codec
+    is_codec = len(settings.descriptors) == 1 and settings.descriptors[0] in CODEC_KINDS
+    if is_codec and settings.units == "frame":
+        known = settings.models[0]
         remedy = (
             f"its frames are of {settings.hop_length} samples at {settings.sample_rate} Hz, the"
             f" codec's of {known.hop_length} at {known.sample_rate}; build a database with"

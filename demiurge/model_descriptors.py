@@ -19,6 +19,7 @@ import numpy as np
 
 from audio.resample import Resampling
 from db.model_descriptor import ModelDescriptor, ModelMeasure
+from db.settings import DescriptorSettings
 from demiurge.encode_blocks import BlockEncoder
 from demiurge.frame_grid import to_frame_grid
 from demiurge.shipped import SHIPPED, model_path
@@ -111,6 +112,20 @@ def codec_of(model: ModelDescriptor) -> Codec:
     codec = _open_codec(folder)
     _check_is_same(model, codec.hash)
     return codec
+
+
+def codec_of_frames(settings: DescriptorSettings) -> Codec | None:
+    """Open the codec whose latents, frame by frame, are all that settings describe.
+
+    None if they describe anything else; raises as `open_model`.
+    """
+    if len(settings.models) != 1 or len(settings.descriptors) != 1 or settings.units != "frame":
+        return None
+    model = settings.models[0]
+    own = (model.sample_rate, model.hop_length)
+    if model.kind not in CODEC_KINDS or (settings.sample_rate, settings.hop_length) != own:
+        return None
+    return codec_of(model)
 
 
 def clap_of(model: ModelDescriptor) -> Clap:

@@ -50,7 +50,7 @@ def make_training_options(
     *,
     architecture: str,
     head: str | None,
-    order: str | None,
+    pattern: str | None,
     epochs: int,
     minutes: float | None,
     window: int,
@@ -74,9 +74,9 @@ def make_training_options(
     }
     if architecture != MASKED:
         return ForecasterOptions(
-            architecture=architecture, head=head or DEFAULT_HEAD, pattern=order, **given
+            architecture=architecture, head=head or DEFAULT_HEAD, pattern=pattern, **given
         )
-    refuse_with_masked({"--pattern": order, "--head": None if head == "tokens" else head})
+    refuse_with_masked({"--pattern": pattern, "--head": None if head == "tokens" else head})
     return MaskedOptions(**given)
 
 
@@ -106,7 +106,6 @@ training_options = option_group(
     ),
     model_option(
         "--pattern",
-        "order",
         type=click.Choice(PATTERNS),
         help="With --head tokens: in which order levels are forecast. [default: parallel]",
     ),
@@ -157,7 +156,7 @@ def train(
     model_dir: Path,
     options: ForecasterOptions | MaskedOptions,
     coarse: GroupSteps | None,
-    pattern: str | None,
+    with_sources: str | None,
     resume: bool,
     track: str | None,
     force: bool,
@@ -182,7 +181,7 @@ def train(
             model_dir,
             options,
             coarse=coarse,
-            pattern=pattern,
+            with_sources=with_sources,
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -203,17 +202,17 @@ def train_on(
     options: ForecasterOptions | MaskedOptions,
     *,
     coarse: GroupSteps | None,
-    pattern: str | None,
+    with_sources: str | None,
     **how: Any,
 ) -> ForecasterSummary:
     """Train what the options are of on the sequences of a database."""
-    from demiurge.decode_forecast import codec_of_frames
+    from demiurge.model_descriptors import codec_of_frames
     from demiurge.tracks import pair_tracks
     from sequencer.train import ForecasterOptions, train_forecaster
     from sequencer.train_masked import train_masked
 
     if not isinstance(options, ForecasterOptions):
-        refuse_with_masked({"--coarse": coarse, "--with": pattern})
+        refuse_with_masked({"--coarse": coarse, "--with": with_sources})
     how |= {"settings": database.settings, "normaliser": database.normaliser}
     of_tokens = not isinstance(options, ForecasterOptions) or options.head == "tokens"
     codec = codec_of_frames(database.settings) if of_tokens else None
@@ -222,10 +221,10 @@ def train_on(
     if not isinstance(options, ForecasterOptions):
         return train_masked(list(database.sequences()), model_dir, options=options, **how)
     tracks = None
-    if pattern is None:
+    if with_sources is None:
         sequences = list(database.sequences())
     else:
-        sequences, tracks = pair_tracks(database, pattern)
+        sequences, tracks = pair_tracks(database, with_sources)
     return train_forecaster(
         sequences, model_dir, options=options, coarse=coarse, tracks=tracks, **how
     )

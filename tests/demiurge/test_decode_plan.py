@@ -9,7 +9,7 @@ import soundfile as sf
 from click.testing import CliRunner
 from hypothesis import given, settings
 
-from demiurge import decode_plan, voice_latents
+from demiurge import decode_windows, voice_latents
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
 from demiurge.decode_plan import CodecDecoder
@@ -157,8 +157,8 @@ def test_windows_of_decoding_are_not_heard(monkeypatch):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     steps = units([("ab"[i % 2], (3 + i) * HOP, HOP) for i in range(30)])
     whole = decoded(plan(steps), sound, crossfade=FADED)
-    monkeypatch.setattr(decode_plan, "WINDOW_SECONDS", 0.05)
-    monkeypatch.setattr(decode_plan, "CONTEXT_SECONDS", 0.02)
+    monkeypatch.setattr(decode_windows, "WINDOW_SECONDS", 0.05)
+    monkeypatch.setattr(decode_windows, "CONTEXT_SECONDS", 0.02)
     np.testing.assert_allclose(decoded(plan(steps), sound, crossfade=FADED), whole, atol=1e-5)
 
 

@@ -31,6 +31,7 @@ from sequencer.names import MASKED
 from sequencer.patterns import PATTERNS
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.sampling import SamplingOptions
+from sequencer.tokens import PATTERN
 from sequencer.train import ForecasterOptions
 from sequencer.train_masked import MaskedOptions
 from synth.architectures import ARCHITECTURES as VOCODERS
@@ -185,7 +186,7 @@ def told_defaults(command: str) -> dict[str, object]:
         (
             "sequencer train",
             ForecasterOptions(),
-            {"random_seed": "0", "learning_rate": None, "head": "contrast"},
+            {"random_seed": "0", "learning_rate": None, "head": "contrast", "pattern": PATTERN},
         ),
         ("sequencer train", MaskedOptions(), {"random_seed": "0", "learning_rate": None}),
         ("infill", InfillOptions(), {}),

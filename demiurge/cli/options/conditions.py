@@ -36,7 +36,7 @@ coarse_option = model_option(
 )
 with_option = model_option(
     "--with",
-    "pattern",
+    "with_sources",
     metavar="NAME",
     help="Learn to go with the sources of this name, such as drums.wav or '*_drums.wav', each"
     " with the others of its folder.",
