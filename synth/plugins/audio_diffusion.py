@@ -24,7 +24,7 @@ from synth.hub_folder import hash_folder
 from synth.hub_import import quiet_diffusers
 from synth.join_recording import FADE_SECONDS, replace_span
 from synth.licences import licence_of
-from synth.plugins.plugin import Plugin
+from synth.plugins.plugin import Plugin, SoundRequest
 
 FIRST_PEAK = 0.5  # of a sound whose loudness nothing else says
 
@@ -43,22 +43,14 @@ class AudioDiffusion(Plugin):
         self.picture_samples = (pipeline.mel.x_res - 1) * pipeline.mel.hop_length
         pipeline.mel.image_to_audio = self._sound_of
 
-    def _generate(
-        self,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
-        self.phases = np.random.RandomState(random_seed & 0xFFFFFFFF)
-        noise = torch.Generator().manual_seed(random_seed)
-        made = np.zeros(0, np.float32) if audio is None else audio[0]
-        n_given = max(len(made) - lead, 0)
-        while len(made) < n_given + n_samples:
+    def _generate(self, request: SoundRequest) -> np.ndarray:
+        self.phases = np.random.RandomState(request.random_seed & 0xFFFFFFFF)
+        noise = torch.Generator().manual_seed(request.random_seed)
+        made = np.zeros(0, np.float32) if request.audio is None else request.audio[0]
+        n_given = max(len(made) - request.lead, 0)
+        while len(made) < n_given + request.n_samples:
             made = self._longer(made, noise)
-        return made[None, n_given : n_given + n_samples]
+        return made[None, n_given : n_given + request.n_samples]
 
     def _longer(self, made: np.ndarray, noise: torch.Generator) -> np.ndarray:
         """Return a sound with half a picture more."""

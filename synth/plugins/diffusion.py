@@ -28,7 +28,7 @@ from synth.hub_folder import (
 )
 from synth.hub_import import diffusers, quiet_diffusers
 from synth.licences import licence_of
-from synth.plugins.plugin import Plugin
+from synth.plugins.plugin import Plugin, SoundRequest
 
 INDEX = "model_index.json"
 AUDIO_DIFFUSION = "AudioDiffusionPipeline"
@@ -189,26 +189,19 @@ class Diffusion(Plugin):
         self.channels = int(kind.channels(pipeline))
         self.most_seconds = kind.most_samples(pipeline) / self.sample_rate
 
-    def _generate(
-        self,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
+    def _generate(self, request: SoundRequest) -> np.ndarray:
         # one sample more than is wanted, as pipelines round down
-        asked = max(n_samples + 1, self.kind.least_samples(self.pipeline)) / self.sample_rate
+        n_samples = max(request.n_samples + 1, self.kind.least_samples(self.pipeline))
+        asked = n_samples / self.sample_rate
         options = {**self.kind.options(self.pipeline), self.kind.seconds: asked}
         if self.takes_prompt:
-            options["prompt"] = prompt or ""
+            options["prompt"] = request.prompt or ""
         with quiet_diffusers():
             try:
                 made = self.pipeline(
-                    **options, generator=torch.Generator().manual_seed(random_seed)
+                    **options, generator=torch.Generator().manual_seed(request.random_seed)
                 ).audios[0]
             except ValueError as error:
                 raise ParameterError(f"{self.name}: {error}") from error
         made = torch.as_tensor(made).float().cpu().numpy()
-        return made.reshape(-1, made.shape[-1])[:, :n_samples]
+        return made.reshape(-1, made.shape[-1])[:, : request.n_samples]

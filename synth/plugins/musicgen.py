@@ -26,7 +26,7 @@ from synth.hub_model import load_hub_model, load_hub_part
 from synth.licences import licence_of
 from synth.plugins.chroma import chroma_from, one_hot_chroma
 from synth.plugins.musicgen_window import NotFiniteError, TokensHeard, Window
-from synth.plugins.plugin import Plugin
+from synth.plugins.plugin import Plugin, SoundRequest
 
 CLASSES = {
     "musicgen": "MusicgenForConditionalGeneration",
@@ -94,51 +94,33 @@ class MusicGen(Plugin):
     def _frames(self, seconds: float) -> int:
         return round(seconds * self.sample_rate / self.hop_length)
 
-    def _generate(
-        self,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
-        text = self._text(prompt)
-        return self._fill(n_samples, lead, audio, lambda _: text)
+    def _generate(self, request: SoundRequest) -> np.ndarray:
+        """Make windows until there are enough samples, NaN if the model's scores are."""
+        codes = torch.zeros(self.n_codebooks, 0, dtype=torch.long)
+        if request.audio is not None:
+            codes = self._encode(request.audio)
+        condition = self._condition(request)
+        made = np.zeros((self.channels, request.n_samples), np.float32)
+        try:
+            for window in self._windows(codes, request.n_samples - request.lead, condition):
+                window.put_into(made, request.lead, self.hop_length)
+        except NotFiniteError:
+            made[:] = np.nan
+        return made
 
-    def _play(
-        self,
-        melody: np.ndarray,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
-        text = self._text(prompt, GUIDANCE)
-        chroma = one_hot_chroma(melody[0], self.sample_rate, self.model.config.num_chroma)
+    def _condition(self, request: SoundRequest) -> Condition:
+        if request.melody is None:
+            text = self._text(request.prompt)
+            return lambda _: text
+        text = self._text(request.prompt, GUIDANCE)
+        size = self.model.config.num_chroma
+        chroma = one_hot_chroma(request.melody[0], self.sample_rate, size)
 
         def condition(frame: int) -> dict[str, Any]:
             span = chroma_from(chroma, frame * self.hop_length, self.model.config.chroma_length)
             return {**text, "input_features": torch.from_numpy(span)[None].to(self.model.device)}
 
-        return self._fill(n_samples, lead, audio, condition)
-
-    def _fill(
-        self, n_samples: int, lead: int, audio: np.ndarray | None, condition: Condition
-    ) -> np.ndarray:
-        """Make windows until there are enough samples, NaN if the model's scores are."""
-        codes = torch.zeros(self.n_codebooks, 0, dtype=torch.long)
-        if audio is not None:
-            codes = self._encode(audio)
-        made = np.zeros((self.channels, n_samples), np.float32)
-        try:
-            for window in self._windows(codes, n_samples - lead, condition):
-                window.put_into(made, lead, self.hop_length)
-        except NotFiniteError:
-            made[:] = np.nan
-        return made
+        return condition
 
     def _text(self, prompt: str | None, guidance: float = 1.0) -> dict[str, Any]:
         """Return what the language model hears of a text; without one it is told to ignore it."""

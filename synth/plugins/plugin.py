@@ -8,13 +8,40 @@ check what is given, fix the random numbers and join the new sound to what it go
 
 import math
 from abc import ABC, abstractmethod
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from files.errors import AudioError, ParameterError
 from synth.join_recording import FADE_SECONDS, reach_samples, replace_span
+
+
+@dataclass(frozen=True)
+class SoundRequest:
+    """One sound that a plug-in is asked for.
+
+    Attributes
+    ----------
+    n_samples : int
+    lead : int
+        0 without `audio`. With it, the first `lead` samples are the model's own rendition of the
+        last samples of `audio`: the join is a crossfade between the two.
+    random_seed : int
+        For a generator of the model's own; torch's global random numbers are seeded.
+    prompt : str, optional
+    audio : ndarray, float32, shape (channels, n), optional
+        What the sound goes on from.
+    melody : ndarray, float32, shape (1, n), optional
+        A sound whose melody it plays.
+    """
+
+    n_samples: int
+    lead: int
+    random_seed: int
+    prompt: str | None
+    audio: np.ndarray | None
+    melody: np.ndarray | None
 
 
 class Plugin(ABC):
@@ -94,12 +121,10 @@ class Plugin(ABC):
         if melody is not None:
             self._check_audio(melody, 1)
         lead = 0 if audio is None else min(audio.shape[1], self._lead_samples)
-        make = self._generate if melody is None else partial(self._play, melody)
+        request = SoundRequest(lead + n_samples, lead, random_seed, prompt, audio, melody)
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(random_seed)
-            made = make(
-                lead + n_samples, lead=lead, random_seed=random_seed, prompt=prompt, audio=audio
-            )
+            made = self._generate(request)
         if made.shape != (self.channels, lead + n_samples):
             raise AudioError(
                 f"{self.name} made audio of shape {made.shape}, where"
@@ -108,35 +133,8 @@ class Plugin(ABC):
         return made if audio is None else self._joined(audio, made, lead)
 
     @abstractmethod
-    def _generate(
-        self,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
-        """Make audio, float32 (channels, n_samples), in inference mode.
-
-        torch's global random numbers are seeded; a generator of its own takes `random_seed`.
-
-        `lead` is 0 without `audio`. With it, the first `lead` samples are the model's own rendition
-        of the last samples of `audio`: the join is a crossfade between the two.
-        """
-
-    def _play(
-        self,
-        melody: np.ndarray,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
-        """As `_generate`, with the melody of a sound (1, n); only of those that take one."""
-        raise NotImplementedError
+    def _generate(self, request: SoundRequest) -> np.ndarray:
+        """Make audio, float32 (channels, n_samples), in inference mode."""
 
     def check_request(
         self, seconds: float, *, has_prompt: bool, has_audio: bool, has_melody: bool = False

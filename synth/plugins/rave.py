@@ -9,7 +9,7 @@ import xxhash
 from files.errors import AudioError
 from synth.codecs.rave import Rave
 from synth.codecs.rave_prior import RavePrior
-from synth.plugins.plugin import Plugin
+from synth.plugins.plugin import Plugin, SoundRequest
 
 HEARD_SECONDS = 10.0  # of a sound to go on from
 
@@ -34,23 +34,16 @@ class RavePlugin(Plugin):
         self.channels = self._rave.channels
         self.takes_audio = self._prior.listens
 
-    def _generate(
-        self,
-        n_samples: int,
-        *,
-        lead: int,
-        random_seed: int,
-        prompt: str | None,
-        audio: np.ndarray | None,
-    ) -> np.ndarray:
+    def _generate(self, request: SoundRequest) -> np.ndarray:
         hop = self._rave.hop_length
-        if audio is None:
+        n_samples = request.n_samples
+        if request.audio is None:
             return self._decode(self._prior.generate(-(-n_samples // hop)), n_samples)
-        audio = audio[:, -(round(HEARD_SECONDS * self.sample_rate) // hop * hop) :]
+        audio = request.audio[:, -(round(HEARD_SECONDS * self.sample_rate) // hop * hop) :]
         audio = np.pad(audio, ((0, 0), (-audio.shape[1] % hop, 0)))  # whole frames
         heard = self._rave.own_latents(audio)
-        new = self._prior.generate(-(-(n_samples - lead) // hop), heard)
-        first = audio.shape[1] - lead
+        new = self._prior.generate(-(-(n_samples - request.lead) // hop), heard)
+        first = audio.shape[1] - request.lead
         return self._decode(np.concatenate([heard, new]), first + n_samples)[:, first:]
 
     def _decode(self, latents: np.ndarray, n_samples: int) -> np.ndarray:

@@ -22,10 +22,11 @@ class Noise(Plugin):
     most_seconds = 10.0
     extra = 0
 
-    def _generate(self, n_samples, *, lead, random_seed, prompt, audio):
-        made = torch.randn(2, n_samples + self.extra).numpy() * 0.1
-        if audio is not None:
-            made[:, :lead] = audio[:, audio.shape[1] - lead :]
+    def _generate(self, request):
+        made = torch.randn(2, request.n_samples + self.extra).numpy() * 0.1
+        if request.audio is not None:
+            n_given = request.audio.shape[1]
+            made[:, : request.lead] = request.audio[:, n_given - request.lead :]
         return made
 
 
