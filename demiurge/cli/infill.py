@@ -21,6 +21,7 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.options.sampling import make_sampling
 from demiurge.cli.render_report import level_facts, level_notes, lowered
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
@@ -41,10 +42,8 @@ def make_infill_options(
 ) -> InfillOptions:
     """Return `InfillOptions` from the command's options."""
     from sequencer.infill import InfillOptions
-    from sequencer.sampling import SamplingOptions
 
-    sampling = SamplingOptions(temperature=temperature, top_p=top_p, random_seed=random_seed)
-    return InfillOptions(sampling, passes, mask_temperature)
+    return InfillOptions(make_sampling(temperature, random_seed, top_p), passes, mask_temperature)
 
 
 filling_options = option_group(

@@ -7,13 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import soundfile as sf
 
 from audio.read import MAX_SAMPLES
-from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
-from demiurge.bundled import CORPUS_DIR, SEED_FILE
+from demiurge.bundled import SEED_FILE
 from demiurge.domains import ALIKE, settle
 from demiurge.plans.costs import refresh_costs, with_steps
 from demiurge.plans.edit import (
@@ -35,6 +32,7 @@ from query.filters import Condition, Filters
 from query.options import PathOptions
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
+from tests.demiurge.plans.databases import databases_of
 from tests.query.test_path import runs
 
 RATE = 44100
@@ -63,18 +61,7 @@ STAYING = (
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory) -> Callable[[str], Database]:
-    folder = tmp_path_factory.mktemp("editing")
-    (folder / "sounds").mkdir()
-    for path in sorted(CORPUS_DIR.glob("*.ogg"))[::6]:
-        samples, rate = sf.read(path)
-        sf.write(folder / "sounds" / f"{path.stem}.wav", samples[: 3 * rate], rate)
-
-    @cache
-    def build(units: str) -> Database:
-        build_database(folder / "sounds", folder / units, settings=DescriptorSettings(units=units))
-        return Database(folder / units)
-
-    return build
+    return databases_of(tmp_path_factory.mktemp("editing"), every=6, seconds=3)
 
 
 @pytest.fixture(scope="module")

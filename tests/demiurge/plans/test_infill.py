@@ -9,10 +9,8 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
-from demiurge.bundled import CORPUS_DIR, SEED_FILE
+from demiurge.bundled import SEED_FILE
 from demiurge.domains import ALIKE, settle
 from demiurge.plans.edit import lock_steps, repeat_step
 from demiurge.plans.infill import infill_plan, kept_of_plan, recorded
@@ -27,6 +25,7 @@ from query.options import PathOptions
 from query.settings import SearchSettings
 from sequencer.infill import InfillOptions
 from sequencer.prompts import parse_prompts
+from tests.demiurge.plans.databases import databases_of
 from tests.demiurge.plans.masked_model import masked_model
 
 RATE = 44100
@@ -35,18 +34,7 @@ N_STEPS = 40
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory) -> Callable[[str], Database]:
-    folder = tmp_path_factory.mktemp("infilling")
-    (folder / "sounds").mkdir()
-    for path in sorted(CORPUS_DIR.glob("*.ogg"))[::12]:
-        samples, rate = sf.read(path)
-        sf.write(folder / "sounds" / f"{path.stem}.wav", samples[: 2 * rate], rate)
-
-    @cache
-    def build(units: str) -> Database:
-        build_database(folder / "sounds", folder / units, settings=DescriptorSettings(units=units))
-        return Database(folder / units)
-
-    return build
+    return databases_of(tmp_path_factory.mktemp("infilling"), every=12, seconds=2)
 
 
 @pytest.fixture(scope="module")
