@@ -13,12 +13,10 @@ import numpy as np
 from db.settings import DescriptorSettings
 from demiurge.decode_windows import CONTEXT_SECONDS, windows_of
 from demiurge.model_descriptors import codec_of_frames, one_at_a_time
-from demiurge.sequences import describe, forecast
+from demiurge.sequences import count_steps, describe, forecast_sequences
 from files.errors import AudioError, ParameterError
-from sequencer.forecaster_document import read_forecaster_document
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 from synth.codec import Codec
-from training.checkpoint import rebuilding
 
 
 @dataclass(frozen=True)
@@ -56,22 +54,24 @@ def forecast_and_decode(
     DatabaseError
         If the codec is not where it was, or is another one now.
     """
-    document = read_forecaster_document(model)
-    with rebuilding(model):
-        settings = DescriptorSettings.from_dict(document.descriptors)
+    from sequencer.forecaster import Forecaster
+
+    forecaster = Forecaster.load(model)
+    settings = forecaster.config.settings
     codec = decoder_of(settings, model)
-    forecasts, _ = forecast(
-        list(seeds),
-        model,
-        steps=steps,
-        seconds=seconds,
+    n_steps = count_steps(settings, steps, seconds)
+    sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
+    forecasts = forecast_sequences(
+        sequences,
+        forecaster,
+        n_steps=n_steps,
         variations=variations,
         sampling=sampling,
         accompanied=accompanied,
     )
     audio = []
-    for seed, of_seed in zip(seeds, forecasts, strict=True):
-        heard = describe(seed, settings, whose=f"the model {model}").descriptors
+    for sequence, of_seed in zip(sequences, forecasts, strict=True):
+        heard = sequence.descriptors
         n_heard = min(len(heard), max(1, round(CONTEXT_SECONDS * codec.frame_rate)))
         n_before = n_heard * codec.hop_length
         for rows in of_seed:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from demiurge.tracks import check_lasts, read_track
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from sequencer.sampling import AS_LEARNED, SamplingOptions
+
+if TYPE_CHECKING:
+    from sequencer.forecaster import Forecaster
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,6 @@ def forecast(
         If model and database, or a seed that is a forecast, have other descriptor settings.
     """
     from sequencer.forecaster import Forecaster
-    from sequencer.rollout import rollout
-    from training.threads import torch_threads
 
     forecaster = Forecaster.load(model)
     settings = forecaster.config.settings
@@ -112,17 +114,49 @@ def forecast(
             settings, mine=f"the database {database.path}", theirs=f"the model {model}"
         )
         settings = database.settings  # which are equal, and know where their models are
-    n_steps = _count_steps(settings, steps, seconds)
+    n_steps = count_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
+    forecasts = forecast_sequences(
+        sequences,
+        forecaster,
+        n_steps=n_steps,
+        variations=variations,
+        sampling=sampling,
+        accompanied=accompanied,
+        progress=progress,
+    )
+    return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings
+
+
+def forecast_sequences(
+    sequences: list[DescriptorSequence],
+    forecaster: "Forecaster",
+    *,
+    n_steps: int,
+    variations: int = 1,
+    sampling: SamplingOptions = AS_LEARNED,
+    accompanied: str | Path | None = None,
+    progress: Progress = no_progress,
+) -> np.ndarray:
+    """Forecast `n_steps` steps after each sequence; raises as `forecast`.
+
+    Returns
+    -------
+    ndarray, float32, shape (len(sequences), variations, n_steps, n_descriptors), raw
+    """
+    from sequencer.rollout import rollout
+    from training.threads import torch_threads
+
     track = None
     if accompanied is not None:
         described = read_track(accompanied, forecaster)
+        sample_rate = forecaster.config.settings.sample_rate
         for sequence in sequences:
             n_samples = int(sequence.step_samples.sum())
-            check_lasts(accompanied, described, n_samples, settings.sample_rate)
+            check_lasts(accompanied, described, n_samples, sample_rate)
         track = described.track
     with torch_threads(1):
-        forecasts = rollout(
+        return rollout(
             forecaster,
             [sequence.descriptors for sequence in sequences],
             n_steps=n_steps,
@@ -131,10 +165,9 @@ def forecast(
             track=track,
             progress=progress,
         )
-    return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings
 
 
-def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
+def count_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
     """Return a number of steps that is enough in any case."""
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
