@@ -1,0 +1,1 @@
+"""Choose units one at a time, while they are played."""
