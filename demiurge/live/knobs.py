@@ -89,7 +89,8 @@ class Knobs:
         ParameterError
             If there is no such knob or the value is out of its range.
         """
-        return replace(self, **{name: check_value(name, value)})
+        turned: dict[str, Any] = {name: check_value(name, value)}
+        return replace(self, **turned)
 
     def to_dict(self) -> dict[str, Any]:
         """Return them for JSON, as `from_dict` takes them."""
