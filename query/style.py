@@ -6,6 +6,9 @@ there, and a little of what comes before. The distance from a seed is the mean o
 last passages: what follows often returns to any of them.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 
 from db.columns import columns_of
@@ -20,6 +23,7 @@ WORLD = 1.0  # times the length of the continuation is chosen from the corpus to
 NEAREST_SECONDS = 10.0  # of a source, in style, that its transposition is chosen by
 SEMITONE = 0.1  # distance that a semitone of transposition counts for
 FEWEST_UNITS = 64  # that it is made from, where there are as many
+STRETCH_UNITS = 1 << 13  # of a source, whose styles are found at a time
 
 
 def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) -> np.ndarray:
@@ -88,19 +92,44 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
     `positions` are int64, (n,), ascending.
     """
     database = space.database
-    units = database.units
     keep = _without_levels(database)
-    of_units = units.source[positions]
     styles = np.empty((len(positions), 2 * len(keep)), np.float32)
-    for number in np.unique(of_units):
-        wanted = of_units == number
-        first, stop = np.searchsorted(units.source, (number, number + 1))
-        n_samples = units.n_samples[first:stop]
+    for rows, first, stop in _stretches(database, positions):
+        n_samples = database.units.n_samples[first:stop]
         begin, end = _passages(n_samples, database.sample_rate)
-        rows = positions[wanted] - first
-        vectors = space.vectors(database.source_descriptors(number)) * keep
-        styles[wanted] = _styles(vectors, n_samples, begin[rows], end[rows])
+        vectors = space.vectors(database.rows_at(np.arange(first, stop))) * keep
+        here = positions[rows] - first
+        styles[rows] = _styles(vectors, n_samples, begin[here], end[here])
     return styles
+
+
+def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slice, int, int]]:
+    """Yield rows of ascending `positions` and the ends of the stretch that holds their passages.
+
+    No stretch is much longer than its passages, nor than `STRETCH_UNITS`.
+    """
+    units = database.units
+    source = units.source[positions]
+    start = units.start_sample[positions]
+    apart = (BEFORE_SECONDS + AFTER_SECONDS) * database.sample_rate
+    parted = (np.diff(source) > 0) | (np.diff(start) > apart)
+    edges = [0, *(np.flatnonzero(parted) + 1).tolist(), len(positions)]
+    for begin, end in pairwise(edges):
+        while begin < end:
+            near = np.searchsorted(positions[begin:end], positions[begin] + STRETCH_UNITS)
+            rows = slice(begin, begin + int(near))
+            yield rows, *_with_passages(database, int(source[begin]), start[rows])
+            begin = rows.stop
+
+
+def _with_passages(database: Database, number: int, start: np.ndarray) -> tuple[int, int]:
+    """Return the ends, as positions, of the passages of units that start there in a source."""
+    units = database.units
+    first, stop = np.searchsorted(units.source, (number, number + 1))
+    starts = units.start_sample[first:stop]
+    before = np.searchsorted(starts, start[0] - round(BEFORE_SECONDS * database.sample_rate))
+    after = np.searchsorted(starts, start[-1] + round(AFTER_SECONDS * database.sample_rate))
+    return first + int(before), first + int(after)
 
 
 def choose_transpositions(
