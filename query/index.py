@@ -190,6 +190,10 @@ class UnitIndex:
             self.progress(stop, len(sequence), "finding candidates")
         return Matches(positions, distances)
 
+    def draw(self, count: int, seed: list[int]) -> np.ndarray:
+        """Return units that can be found, at random and perhaps twice, int64, (count,)."""
+        return self._searchable[np.random.default_rng(seed).integers(len(self), size=count)]
+
     def check_k(self, k: int) -> None:
         """Raise a `ParameterError` if there are not k units that can be found."""
         if not 1 <= k <= len(self):
