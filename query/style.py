@@ -36,8 +36,8 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
         Length of each step.
     """
     database = space.database
-    keep = _without_levels(database)
-    of_seed = _seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
+    keep = without_levels(database)
+    of_seed = seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
     distances = harmony_distances(database, seed, seed_samples)
     first = 0
     for number, source in enumerate(database.sources):
@@ -59,12 +59,12 @@ def harmony_distances(
 
     Parameters are those of `style_distances`; `weight` is the distance if they are unrelated.
     """
-    chroma = _chroma_columns(database)
+    chroma = chroma_columns(database)
     if not chroma:
         return np.zeros(len(database.units), np.float32)
     of_seed = np.average(seed[:, chroma], axis=0, weights=seed_samples)
     means = _passage_chroma(database, chroma)
-    return (weight * (1 - _correlations(means, of_seed))).astype(np.float32)
+    return (weight * (1 - correlations(means, of_seed))).astype(np.float32)
 
 
 def _passage_chroma(database: Database, columns: list[int]) -> np.ndarray:
@@ -92,7 +92,7 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
     `positions` are int64, (n,), ascending.
     """
     database = space.database
-    keep = _without_levels(database)
+    keep = without_levels(database)
     styles = np.empty((len(positions), 2 * len(keep)), np.float32)
     for rows, first, stop in _stretches(database, positions):
         n_samples = database.units.n_samples[first:stop]
@@ -153,7 +153,7 @@ def choose_transpositions(
     most : int
         Semitones, up or down.
     """
-    chroma = _chroma_columns(database)
+    chroma = chroma_columns(database)
     seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
     means = _passage_chroma(database, chroma)
     semitones = np.array(sorted(range(-most, most + 1), key=abs))  # of equal ones, the least
@@ -164,7 +164,7 @@ def choose_transpositions(
         n_samples = database.units.n_samples[rows]
         # a passage that is raised fits the seed as well as it fits the seed lowered
         fit = np.stack(
-            [_correlations(means[rows], np.roll(seed_chroma, -shift)) for shift in semitones],
+            [correlations(means[rows], np.roll(seed_chroma, -shift)) for shift in semitones],
             axis=1,
         )
         costs = distances[rows, None] + HARMONY * (fit[:, :1] - fit) + SEMITONE * np.abs(semitones)
@@ -207,12 +207,12 @@ def _with_followers(chosen: np.ndarray, database: Database, seconds: float) -> n
     return (latest >= 0) & same_source & (start - start[latest] <= seconds)
 
 
-def _chroma_columns(database: Database) -> list[int]:
+def chroma_columns(database: Database) -> list[int]:
     names = database.settings.names
     return [names.index(name) for name in columns_of("chroma", n_mfcc=1).names if name in names]
 
 
-def _correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
+def correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
     """Return the correlation of each row with one, 0 where either is constant."""
     a = rows - rows.mean(axis=1, keepdims=True)
     b = with_row - with_row.mean()
@@ -220,12 +220,12 @@ def _correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
     return np.divide(a @ b, scale, out=np.zeros(len(a)), where=scale > 1e-9)
 
 
-def _without_levels(database: Database) -> np.ndarray:
+def without_levels(database: Database) -> np.ndarray:
     names = database.settings.names
     return np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
 
 
-def _seed_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def seed_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the styles of the seed's last passages, one after the other, (passages, 2 * width)."""
     length = (BEFORE_SECONDS + AFTER_SECONDS) * sample_rate
     starts = np.cumsum(n_samples) - n_samples
