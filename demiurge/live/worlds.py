@@ -29,7 +29,8 @@ GOING_ON_SECONDS = 8.0  # that may be played from what plays on
 MOST_RUN_UNITS = 512  # in either
 WORLD_SECONDS = 45.0  # of sound in a world
 MOST_UNITS = 2048  # of a world: all are scored at each step
-WORN = 0.5  # cost of a passage for each doubling of the worlds it was in
+# cost of a passage for each doubling of the worlds it was in, of that of a usual passage
+WORN = 0.15
 NEAREST = 256  # passages in style that a forecaster of affinities chooses among
 SCORED_UNITS = 8  # of a passage, to tell its affinity
 
@@ -97,7 +98,9 @@ class Worlds:
         seed = rows[-n_steps:]
         scorer = self._make_scorer() if self._make_scorer else None
         costs = self._passage_costs(space, seed, step_samples[-n_steps:], scorer)
-        costs += self._passages.tempo_costs(tempo) + WORN * np.log2(1 + self._uses)
+        costs += self._passages.tempo_costs(tempo)
+        usual = float(np.median(costs[np.isfinite(costs)]) - costs.min())
+        costs += WORN * usual * np.log2(1 + self._uses)
         positions = self._choose(costs, allowed, playing)
         loop = OnlineLoop(space, scorer)
         loop.begin(seed, World(positions, np.zeros((1, len(positions)), np.float32)))
@@ -198,6 +201,8 @@ def forecaster_scorers(
     torch.set_num_threads(1)
     forecaster = Forecaster.load(model)
     database.settings.check_matches(
-        forecaster.config.settings, mine=f"the database {database.path}", theirs=f"the model {model}"
+        forecaster.config.settings,
+        mine=f"the database {database.path}",
+        theirs=f"the model {model}",
     )
     return lambda: ForecasterScorer(forecaster, sampling)
