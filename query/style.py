@@ -115,11 +115,12 @@ def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slic
     parted = (np.diff(source) > 0) | (np.diff(start) > apart)
     edges = [0, *(np.flatnonzero(parted) + 1).tolist(), len(positions)]
     for begin, end in pairwise(edges):
-        while begin < end:
-            near = np.searchsorted(positions[begin:end], positions[begin] + STRETCH_UNITS)
-            rows = slice(begin, begin + int(near))
-            yield rows, *_with_passages(database, int(source[begin]), start[rows])
-            begin = rows.stop
+        first = begin
+        while first < end:
+            n_near = positions[first:end].searchsorted(positions[first] + STRETCH_UNITS)
+            rows = slice(first, first + int(n_near))
+            yield rows, *_with_passages(database, int(source[first]), start[rows])
+            first = rows.stop
 
 
 def _with_passages(database: Database, number: int, start: np.ndarray) -> tuple[int, int]:

@@ -40,7 +40,7 @@ MakeScorer = Callable[[], Scorer]
 class Worlds:
     """Makes loops that go on with what was heard.
 
-    It takes about as long with a large corpus as with a small one.
+    It takes about as long with a large corpus as with a small one. One loop is made at a time.
 
     Parameters
     ----------
@@ -97,10 +97,9 @@ class Worlds:
         n_steps = int(played.searchsorted(SEED_SECONDS * space.database.sample_rate)) + 1
         seed = rows[-n_steps:]
         scorer = self._make_scorer() if self._make_scorer else None
-        costs = self._passage_costs(space, seed, step_samples[-n_steps:], scorer)
-        costs += self._passages.tempo_costs(tempo)
-        usual = float(np.median(costs[np.isfinite(costs)]) - costs.min())
-        costs += WORN * usual * np.log2(1 + self._uses)
+        playable = np.add.reduceat(allowed, self._passages.edges[:-1], dtype=np.int64) > 0
+        costs = self._passage_costs(space, seed, step_samples[-n_steps:], scorer, playable)
+        costs = self._with_tempo_and_uses(costs, tempo)
         positions = self._choose(costs, allowed, playing)
         loop = OnlineLoop(space, scorer)
         loop.begin(seed, World(positions, np.zeros((1, len(positions)), np.float32)))
@@ -116,11 +115,17 @@ class Worlds:
         return database.rows_at(here), database.units.n_samples[here]
 
     def _passage_costs(
-        self, space: Space, seed: np.ndarray, seed_samples: np.ndarray, scorer: Scorer | None
+        self,
+        space: Space,
+        seed: np.ndarray,
+        seed_samples: np.ndarray,
+        scorer: Scorer | None,
+        playable: np.ndarray,
     ) -> np.ndarray:
-        """Return how badly each passage goes with what was heard, (passages,)."""
+        """Return how badly each passage goes with what was heard, infinite if not `playable`."""
         passages = self._passages
         costs = passages.style_distances(seed, seed_samples, space.factors)
+        costs[~playable] = np.inf
         if scorer is None or not scorer.has_affinities:
             return costs + passages.harmony_distances(seed, seed_samples)
         costs = self._lack_of_affinity(scorer, seed, costs)
@@ -131,6 +136,7 @@ class Worlds:
     ) -> np.ndarray:
         """Return the costs of passages by a scorer, in nats, infinite for those far in style."""
         nearest = np.argsort(distances, kind="stable")[:NEAREST]
+        nearest = nearest[np.isfinite(distances[nearest])]
         first = self._passages.edges[nearest]
         length = self._passages.edges[nearest + 1] - first
         along = np.arange(SCORED_UNITS) / SCORED_UNITS
@@ -142,24 +148,29 @@ class Worlds:
         costs[nearest] = -affinities.reshape(-1, SCORED_UNITS).mean(axis=1)
         return costs
 
+    def _with_tempo_and_uses(self, costs: np.ndarray, tempo: float) -> np.ndarray:
+        """Return the costs with those of another tempo, and of the worlds there were."""
+        costs = costs + self._passages.tempo_costs(tempo)
+        usual = float(np.median(costs[np.isfinite(costs)]) - costs.min())
+        return costs + WORN * usual * np.log2(1 + self._uses)
+
     def _choose(self, costs: np.ndarray, allowed: np.ndarray, playing: int) -> np.ndarray:
         """Return the positions of the units of a world, ascending."""
         units = self._space.database.units
-        edges = self._passages.edges
         sample_rate = self._space.database.sample_rate
         chosen = np.zeros(len(units), bool)
         if playing != REST:
-            following = units.successors(np.array([playing]))[0]
+            following = int(units.successors(np.array([playing]))[0])
             chosen[_run_from(units, following, GOING_ON_SECONDS * sample_rate)] = True
             chosen &= allowed
         n_samples = int(units.n_samples[chosen].sum())
         n_units = int(chosen.sum())
-        playable = np.add.reduceat(allowed, edges[:-1], dtype=np.int64) > 0
-        for passage in np.argsort(np.where(playable, costs, np.inf), kind="stable").tolist():
-            enough = n_units >= MOST_UNITS or n_samples >= WORLD_SECONDS * sample_rate
-            if not playable[passage] or n_units and (enough or np.isinf(costs[passage])):
+        order = np.argsort(costs, kind="stable")
+        for passage in order[np.isfinite(costs[order])].tolist():
+            if n_units >= MOST_UNITS or n_samples >= WORLD_SECONDS * sample_rate:
                 break
-            here = _run_from(units, edges[passage], RUN_SECONDS * sample_rate)
+            first = int(self._passages.edges[passage])
+            here = _run_from(units, first, RUN_SECONDS * sample_rate)
             added = here.start + np.flatnonzero(allowed[here] & ~chosen[here])
             chosen[added] = True
             n_units += len(added)

@@ -18,6 +18,7 @@ from query.online.choice import Wishes
 from query.online.past import OnlinePast
 from query.options import PathOptions
 from query.space import Space
+from sequencer.forecaster import Forecaster, ForecasterConfig
 from tests.query.test_closed_loop import Same
 from tests.sequencer.toys import TOY
 
@@ -49,8 +50,6 @@ def small(monkeypatch):
 
 def model_of(database, folder, head):
     """A forecaster with random weights."""
-    from sequencer.forecaster import Forecaster, ForecasterConfig
-
     torch.manual_seed(0)
     forecaster = Forecaster(ForecasterConfig("lstm", database.settings, head, TOY["lstm"]))
     n = forecaster.mean.numel()
@@ -154,11 +153,18 @@ class LikesHigh(Same):
         return np.array([known[row.tobytes()] for row in units], np.float32)
 
 
-def test_a_scorer_of_affinities_chooses_among_passages(sounds, small):
+def test_a_scorer_of_affinities_chooses_among_passages(sounds, small, monkeypatch):
     LikesHigh.database = sounds
     made = Worlds(Space(sounds), LikesHigh)
     world = world_of(made.loop(*heard(sounds, np.arange(40))))
     assert world.min() > 0.8 * sounds.n_units
+    # of what the filters leave, however far it is from what was heard
+    monkeypatch.setattr(worlds, "NEAREST", 2)
+    allowed = np.zeros(sounds.n_units, bool)
+    allowed[units_of(sounds, "ambi_piano.ogg")] = True
+    world = world_of(made.loop(*heard(sounds, np.arange(40)), allowed=allowed))
+    assert allowed[world].all()
+    assert len(world) > 20
 
 
 @pytest.mark.parametrize("head", ["contrast", "mixture"])
