@@ -26,7 +26,7 @@ from sequencer.sampling import AS_LEARNED, SamplingOptions
 SEED_SECONDS = 20.0  # of what was heard, its end, that a loop begins with
 RUN_SECONDS = 4.0  # that may be played from the beginning of a passage on
 GOING_ON_SECONDS = 8.0  # that may be played from what plays on
-MOST_RUN_UNITS = 512  # in either
+MOST_RUN_UNITS = 512  # in either, but for the passage itself
 WORLD_SECONDS = 45.0  # of sound in a world
 MOST_UNITS = 2048  # of a world: all are scored at each step
 # cost of a passage for each doubling of the worlds it was in, of that of a usual passage
@@ -171,7 +171,8 @@ class Worlds:
                 break
             first = int(self._passages.edges[passage])
             here = _run_from(units, first, RUN_SECONDS * sample_rate)
-            added = here.start + np.flatnonzero(allowed[here] & ~chosen[here])
+            here = slice(first, max(here.stop, int(self._passages.edges[passage + 1])))
+            added = first + np.flatnonzero(allowed[here] & ~chosen[here])
             chosen[added] = True
             n_units += len(added)
             n_samples += int(units.n_samples[added].sum())
