@@ -1,0 +1,169 @@
+"""Choose the next unit of a line, in the way of the mode, with the knobs as they are now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from demiurge.live.background import Background
+from demiurge.live.corpus import Corpus
+from demiurge.live.heard import Heard
+from demiurge.live.knobs import Knobs
+from demiurge.live.line import Line
+from files.errors import DemiurgeError
+from query.filters import Filters
+from query.online.choice import NOTHING, Choice, Wishes
+from query.online.loop import OnlineLoop
+from query.online.mosaic import OnlineMosaic
+from query.options import PathOptions
+from query.rules import REST
+
+REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
+FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
+
+MakeLoop = Callable[[Heard, float], OnlineLoop]  # what was heard, and the tempo it goes with
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known when a unit is chosen.
+
+    Attributes
+    ----------
+    n_samples : int
+        How long it may last.
+    target : ndarray, float32, (n_descriptors,), or None
+        What the input was lately.
+    chroma : ndarray, float32, (12,), or None
+        What sounds beside it.
+    part : int, optional
+        The part of a beat.
+    tempo : float
+    apart : tuple of int
+        What other lines play.
+    """
+
+    n_samples: int
+    target: np.ndarray | None
+    chroma: np.ndarray | None = None
+    part: int | None = None
+    tempo: float = 0.0
+    apart: tuple[int, ...] = ()
+
+
+class Chooser:
+    """Chooses units; what takes longer than a unit is done beside.
+
+    Attributes
+    ----------
+    problem : str
+        Why the filters or weights that were asked for last are not used; empty if they are.
+    """
+
+    def __init__(
+        self, corpus: Corpus, knobs: Knobs, background: Background, make_loop: MakeLoop, seed: int
+    ) -> None:
+        self.problem = ""
+        self._corpus = corpus
+        self._background = background
+        self._make_loop = make_loop
+        self._random_seed = seed
+        self._filters = knobs.filters
+        self._weights = knobs.weights
+        self._frozen: dict[int, tuple[int, int]] = {}
+        self._begun: dict[int, int] = {}  # the sample at which the loop of each line was asked for
+
+    def keep_up(self, knobs: Knobs) -> None:
+        """Begin to change what knobs ask for, and take what is ready."""
+        if knobs.filters != self._filters:
+            filters = self._filters = knobs.filters
+            self._background.start("filters", lambda: self._find_allowed(filters))
+        if knobs.weights != self._weights:
+            weights = self._weights = knobs.weights
+            self._background.start("weights", lambda: self._mosaic_of(weights))
+        if (allowed := self._taken("filters")) is not None:
+            self._corpus.allowed = allowed
+        if (mosaic := self._taken("weights")) is not None:
+            self._corpus.mosaic = mosaic
+
+    def _find_allowed(self, filters: Filters) -> np.ndarray:
+        return self._corpus.find_allowed(filters)
+
+    def _mosaic_of(self, weights: dict[str, float]) -> OnlineMosaic:
+        return OnlineMosaic(self._corpus.index(weights))
+
+    def _taken(self, name: str) -> Any:
+        if not self._background.is_busy(name):
+            return None
+        try:
+            taken = self._background.take(name)
+        except DemiurgeError as error:  # the session goes on as it was
+            self.problem = str(error)
+            return None
+        if taken is not None:
+            self.problem = ""
+        return taken
+
+    def choose(self, line: Line, knobs: Knobs, moment: Moment, heard: Heard, leave: bool) -> Choice:
+        """Return the unit that a line plays next; nothing while its loop is not ready yet."""
+        wishes = self._wishes(line, knobs, moment, leave)
+        if knobs.mode == "mosaic":
+            line.loop = None
+            assert moment.target is not None
+            return self._corpus.mosaic.choose(moment.target, line.past, wishes)
+        loop = self._loop_of(line, moment, heard)
+        return NOTHING if loop is None else loop.choose(line.past, wishes)
+
+    def _loop_of(self, line: Line, moment: Moment, heard: Heard) -> OnlineLoop | None:
+        """Return the loop of a line; begin one, or a new one, where it is time."""
+        name = f"loop {line.voice}"
+        now = line.next_at
+        old = now - self._begun.get(line.voice, now) > REFRESH_SECONDS * self._sample_rate
+        if (line.loop is None or old) and not self._background.is_busy(name):
+            self._begun[line.voice] = now
+            self._background.start(name, lambda: self._make_loop(heard, moment.tempo))
+        ready = self._taken(name)
+        if ready is not None:
+            line.loop = ready
+        return line.loop
+
+    @property
+    def _sample_rate(self) -> int:
+        return self._corpus.database.sample_rate
+
+    def _wishes(self, line: Line, knobs: Knobs, moment: Moment, leave: bool) -> Wishes:
+        return Wishes(
+            n_samples=moment.n_samples,
+            options=PathOptions(
+                continuity=knobs.continuity,
+                novelty=knobs.novelty,
+                min_reuse=knobs.min_reuse,
+                max_run=knobs.max_run,
+                temperature=knobs.temperature,
+                random_seed=self._random_seed + line.voice,
+            ),
+            allowed=self._corpus.allowed,
+            leave=leave,
+            stay=self._stay(line, frozen=knobs.freeze),
+            pitch_classes=knobs.pitch_classes,
+            chroma=moment.chroma,
+            part=moment.part,
+            tempo=moment.tempo,
+            apart=moment.apart,
+        )
+
+    def _stay(self, line: Line, *, frozen: bool) -> tuple[int, int] | None:
+        """Return the units around which a line stays while a session is frozen."""
+        last = line.past.last
+        if not frozen or last == REST:
+            self._frozen.pop(line.voice, None)
+            return None
+        if line.voice not in self._frozen:
+            units = self._corpus.database.units
+            around = np.arange(
+                max(last - FROZEN_UNITS, 0), min(last + FROZEN_UNITS + 1, len(units))
+            )
+            around = around[units.source[around] == units.source[last]]
+            self._frozen[line.voice] = (int(around[0]), int(around[-1]))
+        return self._frozen[line.voice]
