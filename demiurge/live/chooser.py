@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from query.online.loop import OnlineLoop
+from query.online.mosaic import OnlineMosaic
 
 from demiurge.live.background import Background
 from demiurge.live.corpus import Corpus
@@ -14,8 +16,6 @@ from demiurge.live.line import Line
 from files.errors import DemiurgeError
 from query.filters import Filters
 from query.online.choice import NOTHING, Choice, Wishes
-from query.online.loop import OnlineLoop
-from query.online.mosaic import OnlineMosaic
 from query.options import PathOptions
 from query.rules import REST
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from query.online.mosaic import OnlineMosaic, online_index
 
 from db.database import Database
 from demiurge.plans.levels import level_column
@@ -13,7 +14,6 @@ from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
 from query.filters import Filters, filter_units
 from query.index import UnitIndex
-from query.online.mosaic import OnlineMosaic, online_index
 from query.space import Space
 
 

@@ -8,6 +8,7 @@ import time
 from collections import deque
 
 import numpy as np
+from playback.growing import lead_samples, live_crossfade
 
 from audio.decibels import to_decibels
 from demiurge.live.background import Background
@@ -23,7 +24,6 @@ from demiurge.live.status import Status
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from files.errors import AudioError, PlanError
-from playback.growing import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from playback.growing import GrowingVoice
+from query.online.loop import OnlineLoop
 
 from db.database import Database
 from demiurge.plans.make import GAIN_DECIMALS, place_of
-from playback.growing import GrowingVoice
 from playback.options import CrossfadeOptions
 from playback.sources import SampleReader
 from playback.steps import NO_UNIT, Step
 from query.online.choice import Choice
-from query.online.loop import OnlineLoop
 from query.online.past import OnlinePast
 
 BACK_SECONDS = 1.0  # where a source ends before the next unit comes, its last second is repeated
