@@ -112,7 +112,7 @@ def built_anew(monkeypatch):
     """Counts how often cells are found."""
     counted = []
     train = proposals.make_cells
-    monkeypatch.setattr("query.index.make_cells", lambda *a: counted.append(1) or train(*a))
+    monkeypatch.setattr("query.cells.make_cells", lambda *a: counted.append(1) or train(*a))
     return counted
 
 
