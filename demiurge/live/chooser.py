@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from query.online.loop import OnlineLoop
-from query.online.mosaic import OnlineMosaic
 
 from demiurge.live.background import Background
 from demiurge.live.corpus import Corpus
@@ -14,7 +13,6 @@ from demiurge.live.heard import Heard
 from demiurge.live.knobs import Knobs
 from demiurge.live.line import Line
 from files.errors import DemiurgeError
-from query.filters import Filters
 from query.online.choice import NOTHING, Choice, Wishes
 from query.options import PathOptions
 from query.rules import REST
@@ -69,36 +67,36 @@ class Chooser:
         self._background = background
         self._make_loop = make_loop
         self._random_seed = seed
-        self._filters = knobs.filters
-        self._weights = knobs.weights
+        self._wanted = (knobs.filters, knobs.weights)
+        self._playable = corpus.choose_from(*self._wanted)
         self._frozen: dict[int, tuple[int, int]] = {}
         self._begun: dict[int, int] = {}  # the sample at which the loop of each line was asked for
 
     def keep_up(self, knobs: Knobs) -> None:
         """Begin to change what knobs ask for, and take what is ready."""
-        if knobs.filters != self._filters:
-            filters = self._filters = knobs.filters
-            self._background.start("filters", lambda: self._find_allowed(filters))
-        if knobs.weights != self._weights:
-            weights = self._weights = knobs.weights
-            self._background.start("weights", lambda: self._mosaic_of(weights))
-        if (allowed := self._taken("filters")) is not None:
-            self._corpus.allowed = allowed
-        if (mosaic := self._taken("weights")) is not None:
-            self._corpus.mosaic = mosaic
+        if (knobs.filters, knobs.weights) != self._wanted:
+            self._wanted = (knobs.filters, knobs.weights)
+            self._find_playable()
+        if (playable := self._taken("playable")) is not None:
+            self._playable = playable
 
-    def _find_allowed(self, filters: Filters) -> np.ndarray:
-        return self._corpus.find_allowed(filters)
+    def give_up(self, source: str, problem: str) -> None:
+        """Play nothing of a source any more, since it cannot be read."""
+        self.problem = problem
+        self._corpus.give_up([source])
+        self._find_playable()
 
-    def _mosaic_of(self, weights: dict[str, float]) -> OnlineMosaic:
-        return OnlineMosaic(self._corpus.index(weights))
+    def _find_playable(self) -> None:
+        filters, weights = self._wanted
+        self._background.start("playable", lambda: self._corpus.choose_from(filters, weights))
 
     def _taken(self, name: str) -> Any:
+        """Return what a job gave, None if it is not done or failed: things stay as they were."""
         if not self._background.is_busy(name):
             return None
         try:
             taken = self._background.take(name)
-        except DemiurgeError as error:  # the session goes on as it was
+        except DemiurgeError as error:
             self.problem = str(error)
             return None
         if taken is not None:
@@ -111,7 +109,7 @@ class Chooser:
         if knobs.mode == "mosaic":
             line.loop = None
             assert moment.target is not None
-            return self._corpus.mosaic.choose(moment.target, line.past, wishes)
+            return self._playable.mosaic.choose(moment.target, line.past, wishes)
         loop = self._loop_of(line, moment, heard)
         return NOTHING if loop is None else loop.choose(line.past, wishes)
 
@@ -143,7 +141,7 @@ class Chooser:
                 temperature=knobs.temperature,
                 random_seed=self._random_seed + line.voice,
             ),
-            allowed=self._corpus.allowed,
+            allowed=self._playable.allowed,
             leave=leave,
             stay=self._stay(line, frozen=knobs.freeze),
             pitch_classes=knobs.pitch_classes,

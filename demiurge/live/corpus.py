@@ -1,10 +1,10 @@
 """What a session plays from: a database with its index, filters, levels and audio."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from query.online.mosaic import OnlineMosaic, online_index
 
 from db.database import Database
 from demiurge.plans.levels import level_column
@@ -13,16 +13,35 @@ from files.progress import Progress, no_progress
 from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
 from query.filters import Filters, filter_units
-from query.index import UnitIndex
+from query.online.mosaic import OnlineMosaic, online_index, online_weights
+from query.settings import SearchSettings
 from query.space import Space
 
 
+@dataclass(frozen=True)
+class Playable:
+    """The units that may be played at the moment.
+
+    Attributes
+    ----------
+    allowed : ndarray, bool, shape (n_units,)
+        What the filters leave of sources that can be read.
+    mosaic : OnlineMosaic
+        Finds these units.
+    """
+
+    allowed: np.ndarray
+    mosaic: OnlineMosaic
+
+
 class Corpus:
-    """The units that may be played now, and how they are found.
+    """A database that is played.
 
     Attributes
     ----------
     database : Database
+    space : Space
+        With the weights at the beginning.
     reader : SourceReader
         Of sources that are ready to be played.
     channels : int
@@ -30,84 +49,99 @@ class Corpus:
         How long a unit is, if all are of one length; else how long one is on average.
     levels : ndarray, float32, shape (n_units,), or None
         Of units, in LUFS; None if the database cannot tell.
-    allowed : ndarray, bool, shape (n_units,)
-        Units that may be played: what the filters leave of sources that can be read.
-    mosaic : OnlineMosaic
+    problems : dict
+        The problem with each source that is not played.
     """
 
     def __init__(
         self,
         path: str | Path,
+        search: SearchSettings,
         *,
-        filters: Filters,
-        weights: dict[str, float],
         root: str | Path | None = None,
         progress: Progress = no_progress,
     ) -> None:
-        """Open a database and make everything ready.
+        """Open a database; of `search`, weights and metric count.
 
         Raises
         ------
         DatabaseError, ParameterError
-            If it has no units, the filters leave none, or no source can be played.
+            If it cannot be opened, has no units, or its settings do not go with the weights.
         """
         self.database = Database(path, root=root)
         settings = self.database.settings
-        self.channels = min(
-            max((source.channels for source in self.database.sources), default=1), MAX_CHANNELS
+        self.space = Space(
+            self.database, weights=self._weights(search.weights), metric=search.metric
         )
+        sources = self.database.sources
+        self.channels = min(max(source.channels for source in sources), MAX_CHANNELS)
         self.reader = SourceReader(
-            self.database.root, sample_rate=self.database.sample_rate, channels=self.channels
+            self.database.root, sample_rate=settings.sample_rate, channels=self.channels
         )
-        units = self.database.units
-        self.space = Space(self.database, weights=weights)
-        self.step_samples = settings.fixed_samples or settings.hop_length
-        if settings.units_vary:
-            self.step_samples = max(round(float(units.n_samples.mean())), 1)
-        self._long_enough = np.ones(len(units), bool)
-        if not settings.units_vary:
-            self._long_enough = units.samples_left >= self.step_samples
-        self._unreadable = np.zeros(len(self.database.sources), bool)
         self.problems: dict[str, str] = {}
+        self._is_prepared = np.zeros(len(sources), bool)
+        self._is_unreadable = np.zeros(len(sources), bool)
+        self.step_samples = settings.fixed_samples or settings.hop_length
+        min_samples = self.step_samples
+        if settings.units_vary:
+            self.step_samples = max(round(float(self.database.units.n_samples.mean())), 1)
+            min_samples = 1
         try:
             self.levels: np.ndarray | None = level_column(self.database)
         except DatabaseError:  # neither loudness nor MFCC: their levels are not known
             self.levels = None
-        self._prepare(filters, progress)
-        self.allowed = self.find_allowed(filters)
-        self.mosaic = OnlineMosaic(self.index(weights, progress))
+        index = online_index(self.space, min_samples=min_samples, progress=progress)
+        self._everything = OnlineMosaic(index)
 
-    def _prepare(self, filters: Filters, progress: Progress) -> None:
-        """Decode what the filters leave; note the problem of each source that cannot be played."""
-        passed, _ = filter_units(self.database, filters)
-        numbers = np.unique(self.database.units.source[passed])
-        names = [self.database.sources[number].path for number in numbers.tolist()]
-        self.problems = self.reader.prepare_sources(names, progress)
-        self.give_up(self.problems)
+    def _weights(self, weights: dict[str, float]) -> dict[str, float]:
+        return {**online_weights(self.database.settings), **weights}
 
-    def give_up(self, names: Iterable[str]) -> None:
-        """Play nothing of some sources any more."""
-        gone = set(names)
-        for number, source in enumerate(self.database.sources):
-            if source.path in gone:
-                self._unreadable[number] = True
+    def choose_from(
+        self, filters: Filters, weights: dict[str, float], progress: Progress = no_progress
+    ) -> Playable:
+        """Return the units that filters leave, and how they are found with these weights.
 
-    def find_allowed(self, filters: Filters) -> np.ndarray:
-        """Return which units filters leave to be played, bool, (n_units,).
+        What has not been played yet is decoded first, so that this may take long.
 
         Raises
         ------
         ParameterError
-            If that is none, or a filter names what the database does not have.
+            If no unit is left, or a filter or weight names what the database does not have.
         """
         passed, _ = filter_units(self.database, filters)
-        allowed = passed & self._long_enough & ~self._unreadable[self.database.units.source]
+        self._prepare(passed, progress)
+        allowed = passed & ~self._is_unreadable[self.database.units.source]
         if not allowed.any():
+            first = next(iter(self.problems.items()), None)
+            reason = f" ({first[0]}: {first[1]})" if first else ""
             raise ParameterError(
-                f"{self.database.path}: the filters leave no unit that can be played; relax them"
+                f"{self.database.path}: the filters leave no unit that can be played{reason};"
+                " relax them"
             )
-        return allowed
+        mosaic = self._everything
+        if not allowed.all():
+            mosaic = mosaic.allowing(allowed)
+        return Playable(allowed, mosaic.weighing(self._weights(weights)))
 
-    def index(self, weights: dict[str, float], progress: Progress = no_progress) -> UnitIndex:
-        """Return an index for these weights; those of columns that no input has are 0."""
-        return online_index(self.database, weights, self.allowed, progress=progress)
+    def _prepare(self, passed: np.ndarray, progress: Progress) -> None:
+        """Decode the sources of units; those that cannot be played are given up."""
+        numbers = np.unique(self.database.units.source[passed])
+        numbers = numbers[~self._is_prepared[numbers]]
+        names = [self.database.sources[number].path for number in numbers.tolist()]
+        if names:
+            stamps = self.database.stamps(names)
+            problems = self.reader.prepare_sources(names, progress, stamps=stamps)
+            self.problems |= problems
+            self.give_up(problems)
+        self._is_prepared[numbers] = True
+
+    def give_up(self, names: Iterable[str]) -> None:
+        """Play nothing of some sources any more, from the next `choose_from` on."""
+        gone = set(names)
+        for number, source in enumerate(self.database.sources):
+            if source.path in gone:
+                self._is_unreadable[number] = True
+
+    def close(self) -> None:
+        """Close the files of sources."""
+        self.reader.__exit__()

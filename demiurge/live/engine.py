@@ -8,7 +8,6 @@ import time
 from collections import deque
 
 import numpy as np
-from playback.growing import lead_samples, live_crossfade
 
 from audio.decibels import to_decibels
 from demiurge.live.background import Background
@@ -24,6 +23,7 @@ from demiurge.live.status import Status
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from files.errors import AudioError, PlanError
+from playback.lead import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
@@ -268,8 +268,7 @@ class Engine:
                 np.empty((last - first, self.channels), np.float32), step.source, first
             )
         except (AudioError, PlanError) as error:
-            self._chooser.problem = str(error)
-            self._corpus.give_up([step.source])
+            self._chooser.give_up(step.source, str(error))
             return False
         return True
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from playback.growing import GrowingVoice
 from query.online.loop import OnlineLoop
 
 from db.database import Database
 from demiurge.plans.make import GAIN_DECIMALS, place_of
+from playback.growing import GrowingVoice
 from playback.options import CrossfadeOptions
+from playback.runs import kept_apart
 from playback.sources import SampleReader
 from playback.steps import NO_UNIT, Step
 from query.online.choice import Choice
@@ -75,17 +76,16 @@ class Line:
         self.is_resting = True
         self.past.then(-1, n_samples, goes_on=False)
         self.next_at += n_samples
-        self._growing.rest_until(self.next_at)
+        self._growing.rest(self.next_at)
 
     def step_of(
         self, choice: Choice, n_samples: int, gain_db: float, transpose: float
     ) -> tuple[Step, bool]:
         """Return the step that plays a unit next, and whether it goes on in its source.
 
-        A transposed unit begins one sample late, if it would go on, so that it is a run by itself:
-        a run is transposed as a whole, and may not grow while it is heard.
+        A transposed unit is a run by itself, even if it goes on: a run is transposed as a whole,
+        and cannot grow while it is heard.
         """
-        units = self._database.units
         position = choice.position
         goes_on = not self.is_resting and position == self.past.following()
         step = Step(
@@ -102,10 +102,8 @@ class Line:
         last = self._last
         if not goes_on or last is None:
             return step, False
-        if step.transpose or last.transpose:
-            if step.transpose == last.transpose and units.samples_left[position] > n_samples:
-                step = replace(step, start_sample=step.start_sample + 1)
-            return step, False
+        if step.is_resampled:
+            return kept_apart(step, last), False
         return replace(step, ramp=step.gain_db != last.gain_db), True
 
     def play(self, step: Step, position: int, *, goes_on: bool) -> None:

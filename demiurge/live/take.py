@@ -60,7 +60,7 @@ class Take:
             "settings": settings,
         }
         with writing_errors(path):
-            self._file = open(journal_of(path), "w", encoding="utf-8")
+            self._file = open(journal_of(path), "w", encoding="utf-8")  # noqa: SIM115  closed by finish()
         self._waiting.append(json.dumps(head))
         self._flush()
 

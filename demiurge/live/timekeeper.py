@@ -1,5 +1,7 @@
 """How long the next unit lasts: as long as it is, or until the next part of a beat."""
 
+import math
+
 from demiurge.live.background import Background
 from demiurge.live.beat_clock import BeatClock
 from demiurge.live.controls import Controls
@@ -7,6 +9,7 @@ from demiurge.live.corpus import Corpus
 from demiurge.live.listener import Listener
 
 ON_TIME_SECONDS = 0.03  # how far from its place in the beat a unit may end without being cut
+TRANSPOSED_SECONDS = 0.25  # what short units that are transposed are played on for at least
 PULSE_SECONDS = 1.0  # between two looks for the input's pulse
 
 
@@ -60,7 +63,10 @@ class Timekeeper:
     def next_length(self, at: int) -> tuple[int, int | None]:
         """Return how long a unit that begins at a sample may last, and its part of a beat."""
         if not self._varies:
-            return self._step_samples, None
+            n_units = 1
+            if self._controls.knobs.transpose:
+                n_units = math.ceil(TRANSPOSED_SECONDS * self._sample_rate / self._step_samples)
+            return n_units * self._step_samples, None
         if not self.tempo:
             return self._longest, None
         part = self._clock.part_in_beat(self._clock.nearest(at))
