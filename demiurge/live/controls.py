@@ -78,6 +78,12 @@ class Controls:
         with self._lock:
             self._knobs = replace(self._knobs, filters=filters)
 
+    def change_filters(self, **changes: Any) -> None:
+        """Replace some fields of the filters."""
+        with self._lock:
+            filters = replace(self._knobs.filters, **changes)
+            self._knobs = replace(self._knobs, filters=filters)
+
     def set_weight(self, name: str, value: float) -> None:
         """Set the weight of a descriptor; raises a ParameterError if it is no weight."""
         with self._lock:
