@@ -27,6 +27,7 @@ export async function startMap(canvas) {
   await place(plot, units);
   trail = new Trail(plot, overlay);
   trail.add(early);
+  window.demiurgeLive = { screenPosition: (position) => plot.screenPosition(position) }; // for tests
   onNews("open", () => trail.clear()); // the steps are told again
   onTheme(() => {
     plot.updateTheme();
