@@ -188,9 +188,7 @@ def test_real_server_drops_long_messages_and_broken_frames_and_goes_on(built, tm
     with serving(workspace) as address:
         place = f"{address.replace('http', 'ws')}{PATH}"
         with connect(place, origin=address) as socket, pytest.raises(ConnectionClosed) as ended:
-            socket.send("x" * (MOST_BYTES + 1))
-            while True:
-                socket.recv(30)
+            send_and_read(socket, "x" * (MOST_BYTES + 1))
         assert ended.value.rcvd.code == 1009
         host, _, port = address.removeprefix("http://").partition(":")
         with sockets.create_connection((host, int(port)), 30) as raw:
@@ -205,6 +203,13 @@ def test_real_server_drops_long_messages_and_broken_frames_and_goes_on(built, tm
             while json.loads(socket.recv(30)).get("scenes") != [1]:
                 pass
             assert session.controls.take_commands() == ["panic"]
+
+
+def send_and_read(socket, text):
+    """Send a message, and read until the connection ends."""
+    socket.send(text)
+    while True:
+        socket.recv(30)
 
 
 def handshake(address):
