@@ -12,20 +12,22 @@ const chip = (text, remove) => h("li", {}, h("span", { class: "name", title: tex
 /** Connect the fields of filters and the list of those that are set. */
 export function startFilters() {
   const set = { sources: [], where: [] };
+  const change = (filter, texts) => send(ADDRESSES[filter], ...texts) && (set[filter] = texts); // before the session answers
+  const without = (filter, text) => set[filter].filter((other) => other !== text);
   for (const form of document.querySelectorAll("[data-filter]")) {
     const { filter } = form.dataset;
     const [field] = form.elements;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = field.value.trim();
-      if (text && send(ADDRESSES[filter], ...set[filter].filter((other) => other !== text), text)) field.value = "";
+      if (text && change(filter, [...without(filter, text), text])) field.value = "";
     });
   }
   byId("filters-clear").addEventListener("click", () => send("filter/clear"));
   onNews("knobs", ({ filters }) => {
     const nodes = Object.keys(ADDRESSES).flatMap((filter) => {
       set[filter] = filters[filter] ?? [];
-      return set[filter].map((text) => chip(text, () => send(ADDRESSES[filter], ...set[filter].filter((other) => other !== text))));
+      return set[filter].map((text) => chip(text, () => change(filter, without(filter, text))));
     });
     byId("filters").replaceChildren(...nodes, ...otherTexts(filters).map((text) => chip(text)));
     byId("filters-clear").hidden = Object.keys(filters).length === 0;

@@ -10,39 +10,49 @@ function onClicks(name, handler) {
   for (const button of named(name)) button.addEventListener("click", () => handler(button.value));
 }
 
+// What is pressed changes at once, and again if the session answers otherwise.
+const pressOnly = (buttons, values) => buttons.forEach((button) => press(button, values.includes(button.value)));
+
 /** Freeze, or go on. */
-export const toggleFreeze = () => send("knob/freeze", isPressed(byId("freeze")) ? 0 : 1);
+export function toggleFreeze() {
+  const isOn = !isPressed(byId("freeze"));
+  if (send("knob/freeze", isOn ? 1 : 0)) press(byId("freeze"), isOn);
+}
 
 /** Ask for a command: "go", "listen", "jump", "panic". */
 export const command = (name) => send(name);
 
+function chooseMode(mode) {
+  if (send("mode", mode)) pressOnly(named("mode"), [mode]);
+}
+
 /** Go to the next mode. */
 export function nextMode() {
   const modes = named("mode");
-  send("mode", modes[(modes.findIndex(isPressed) + 1) % modes.length].value);
+  chooseMode(modes[(modes.findIndex(isPressed) + 1) % modes.length].value);
 }
 
 /** Connect the buttons of modes, commands and freeze. */
 export function startModes() {
-  onClicks("mode", (mode) => send("mode", mode));
+  onClicks("mode", chooseMode);
   onClicks("command", command);
   byId("freeze").addEventListener("click", toggleFreeze);
   onNews("knobs", ({ mode, freeze }) => {
-    for (const button of named("mode")) press(button, button.value === mode);
+    pressOnly(named("mode"), [mode]);
     press(byId("freeze"), freeze);
   });
 }
 
 /** Connect the buttons of pitch classes: none pressed means that any is as good. */
 export function startNotes() {
-  const pressed = () => named("note").filter(isPressed).map(({ value }) => Number(value));
+  const pressed = () => named("note").filter(isPressed).map(({ value }) => value);
   onClicks("note", (value) => {
-    const others = pressed().filter((note) => note !== Number(value));
-    send("notes", ...(others.length < pressed().length ? others : [...others, Number(value)]));
+    const wanted = pressed().includes(value) ? pressed().filter((note) => note !== value) : [...pressed(), value];
+    if (send("notes", ...wanted.map(Number))) pressOnly(named("note"), wanted);
   });
   byId("notes-clear").addEventListener("click", () => send("notes"));
   onNews("knobs", ({ pitch_classes: wanted }) => {
-    for (const button of named("note")) press(button, wanted.includes(Number(button.value)));
+    pressOnly(named("note"), wanted.map(String));
     byId("notes-clear").hidden = wanted.length === 0;
   });
 }
@@ -74,6 +84,6 @@ export function startScenes() {
     }
   });
   onNews("scene", (number) => {
-    for (const button of named("scene")) press(button, Number(button.value) === number);
+    pressOnly(named("scene"), [String(number)]);
   });
 }
