@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import (
-    check_audio_output,
-    check_output,
     force_option,
     json_option,
     random_seed_option,
@@ -20,13 +16,8 @@ from demiurge.cli.options.output import (
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.options.search import UNITS, make_search
-from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
-from files.errors import ParameterError
 
 if TYPE_CHECKING:
-    from demiurge.live.controls import Controls
-    from demiurge.live.knobs import Knobs
-    from demiurge.live.session import Session
     from query.settings import SearchSettings
 
 MODES = ("continue", "mosaic", "accompany", "free")

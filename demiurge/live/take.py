@@ -137,13 +137,18 @@ def read_journal(journal: Path, database: Database, n_samples: int = 0) -> Plan 
     data = read_regular(journal, error=PlanError, remedy=remedy, max_bytes=MAX_BYTES)
     lines = _read_lines(journal, data)
     head = next(lines, None)
-    if head is None or head.get("format") != FORMAT:
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise PlanError(f"{journal}: not the journal of a live take; {remedy}")
     rows: list[bytes] = []
     steps: list[Step] = []
-    for facts in lines:
-        rows.append(base64.b64decode(facts.pop("row")))
-        steps.append(Step(**{**facts, "target": len(steps)}))
+    for number, facts in enumerate(lines):
+        try:
+            rows.append(base64.b64decode(facts.pop("row")))
+            steps.append(Step(**{**facts, "target": number}))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PlanError(
+                f"{journal}: line {number + 2} is not a step ({error}); remove that line"
+            ) from error
     if not steps:
         return None
     order = sorted(
@@ -164,7 +169,7 @@ def read_journal(journal: Path, database: Database, n_samples: int = 0) -> Plan 
     )
 
 
-def _read_lines(journal: Path, data: bytes) -> Iterator[dict[str, Any]]:
+def _read_lines(journal: Path, data: bytes) -> Iterator[Any]:
     lines = data.split(b"\n")
     for number, line in enumerate(lines):
         if not line:
