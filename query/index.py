@@ -150,12 +150,12 @@ class UnitIndex:
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
             is_filtered = len(self.counts) > 1
+            most = samples_left[self.allowed].max(initial=0)
             remedy = "relax the filters, or add" if is_filtered else "add"
             raise ParameterError(
                 f"{self.database.path}: of the units that may be played"
                 f" ({counts_text(self.counts)}) none has {min_samples} samples from its start to"
-                f" the end of its source (the most: {samples_left[self.allowed].max()}); {remedy}"
-                " longer audio"
+                f" the end of its source (the most: {most}); {remedy} longer audio"
             )
         return np.flatnonzero(searchable)
 
