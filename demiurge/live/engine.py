@@ -129,7 +129,8 @@ class Engine:
         until = self.played + n_samples
         block = np.zeros((n_samples, self.channels), np.float32)
         for line in self._lines:
-            block += line.preview(self.played, until)
+            if line.last is not None:
+                block += line.preview(self.played, until)
         return np.clip(block, -1, 1)
 
     def ran_on(self, n_samples: int) -> None:
@@ -184,7 +185,8 @@ class Engine:
             choice = self._play(line, knobs, n_samples, part)
         if choice.position == REST:
             self._rest(line, resting)
-        self._tell(line, choice, knobs, time.perf_counter() - started)
+        if line.voice < knobs.voices:
+            self._tell(line, choice, knobs, time.perf_counter() - started)
 
     def _find_phase(self) -> None:
         """Rest until units can begin as soon as may be after the frames that they answer."""
