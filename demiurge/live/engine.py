@@ -129,8 +129,7 @@ class Engine:
         until = self.played + n_samples
         block = np.zeros((n_samples, self.channels), np.float32)
         for line in self._lines:
-            if line.last is not None:
-                block += line.preview(self.played, until)
+            block += line.preview(self.played, until)
         return np.clip(block, -1, 1)
 
     def ran_on(self, n_samples: int) -> None:

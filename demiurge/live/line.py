@@ -127,7 +127,8 @@ class Line:
     def preview(self, start: int, stop: int) -> np.ndarray:
         """Return what would sound if no unit were chosen until `stop`, as `read`."""
         far = stop + 2 * self._chunk  # the end of what runs on is not heard before `stop`
-        steps = takewhile(lambda step: step.at_sample < far, self._running_on())
+        running_on = () if self.is_resting else self._running_on()
+        steps = takewhile(lambda step: step.at_sample < far, running_on)
         return self._growing.preview(list(steps), start, stop)
 
     def run_on(self, until: int) -> list[Step]:
@@ -156,14 +157,15 @@ class Line:
         while True:
             if start >= length:
                 start = max(length - self._back, 0)
-            n_samples = min(length - start, self._chunk)
-            yield replace(
+            step = replace(
                 last,
                 unit=NO_UNIT,
                 start_sample=start,
-                n_samples=n_samples,
+                n_samples=min(length - start, self._chunk),
                 at_sample=at,
                 ramp=False,
             )
-            at += n_samples
-            start += n_samples
+            last = kept_apart(step, last) if step.is_resampled else step
+            yield last
+            at = last.until_sample
+            start = last.end_sample
