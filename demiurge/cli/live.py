@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,7 +25,7 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.terminal import echo_json, echo_line, progress_bar
+from demiurge.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
     from demiurge.live.session import Session
@@ -143,3 +142,33 @@ def play_files(session: Session, sound: Sound, *, as_json: bool) -> None:
             seconds=sound.seconds,
             progress=progress,
         )
+
+
+def tell_beginning(session: Session, plan: Path) -> None:
+    """Say what was found when everything is ready."""
+    from demiurge.live.take import journal_of
+
+    if session.recovered is not None:
+        echo_line(f"{journal_of(plan)}: an unfinished take was saved as {plan}", err=True)
+    for name, problem in session.corpus.problems.items():
+        echo_line(f"{name} is not played: {problem}", err=True)
+
+
+def tell_end(session: Session, plan: Path, out: Path | None, *, as_json: bool) -> None:
+    """Say what was played, and how well."""
+    facts = session.facts()
+    if as_json:
+        echo_json({"out": None if out is None else str(out), "plan": str(plan), **facts})
+        return
+    if session.plan is None:
+        echo_line("nothing was played, so that there is no plan")
+        return
+    echo_line(
+        f"played {facts['seconds']:.1f} s in {facts['steps']} steps, {facts['joins']} joins;"
+        f" work per unit: median {facts['work_ms_p50']:.1f} ms, 99 % within"
+        f" {facts['work_ms_p99']:.1f} ms"
+    )
+    troubles = {name: facts[name] for name in ("late", "underruns", "clipped", "repaired")}
+    if any(troubles.values()):
+        echo_line(", ".join(f"{name}: {count}" for name, count in troubles.items()))
+    echo_line(f"{out}, {plan}" if out is not None else str(plan))

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from demiurge.live.controls import Controls
 
@@ -13,7 +14,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 @contextmanager
 def ended_by_signals(controls: Controls) -> Iterator[None]:
     """Tell a session to stop at each of the signals; at a second one, end at once."""
-    before = {}
+    before: dict[int, Any] = {}
 
     def end(number: int, frame: FrameType | None) -> None:
         controls.command("stop")

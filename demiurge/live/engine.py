@@ -11,7 +11,7 @@ import numpy as np
 
 from audio.decibels import to_decibels
 from demiurge.live.background import Background
-from demiurge.live.chooser import Chooser, MakeLoop, Moment
+from demiurge.live.chooser import Chooser, Moment
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.director import Director
@@ -22,6 +22,7 @@ from demiurge.live.listener import Listener
 from demiurge.live.status import Status
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
+from demiurge.live.worlds import Worlds
 from files.errors import AudioError, PlanError
 from playback.lead import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
@@ -54,7 +55,7 @@ class Engine:
         self,
         corpus: Corpus,
         controls: Controls,
-        make_loop: MakeLoop,
+        worlds: Worlds,
         *,
         take: Take | None = None,
         threaded: bool = True,
@@ -72,9 +73,11 @@ class Engine:
         self._controls = controls
         self._take = take
         self._background = Background(threaded=threaded)
-        self._chooser = Chooser(corpus, controls.knobs, self._background, make_loop, random_seed)
+        self._chooser = Chooser(
+            corpus, controls.knobs, self._background, worlds, random_seed=random_seed
+        )
         self._director = Director()
-        self._heard = Heard()
+        self._heard = Heard(database.settings.n_descriptors)
         self._time = Timekeeper(corpus, controls, self._background)
         self._crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
         self._lines = [
@@ -204,7 +207,8 @@ class Engine:
         if not self._plays:
             line.loop = None
             if line.voice == 0 and self.listener is not None:
-                self._heard.add(self.listener.target(n_samples), n_samples)
+                row = self.listener.target(n_samples)
+                self._heard.add(row, n_samples, self.listener.loudness_db)
         line.rest(n_samples)
 
     def _play(self, line: Line, knobs: Knobs, n_samples: int, part: int | None) -> Choice:

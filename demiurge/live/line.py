@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
-from query.online.loop import OnlineLoop
 
 from db.database import Database
 from demiurge.plans.make import GAIN_DECIMALS, place_of
@@ -16,6 +15,7 @@ from playback.runs import kept_apart
 from playback.sources import SampleReader
 from playback.steps import NO_UNIT, Step
 from query.online.choice import Choice
+from query.online.loop import OnlineLoop
 from query.online.past import OnlinePast
 
 BACK_SECONDS = 1.0  # where a source ends before the next unit comes, its last second is repeated

@@ -9,7 +9,7 @@ from demiurge.live.engine import Engine
 from demiurge.live.knobs import Knobs
 from demiurge.live.status import Status
 from demiurge.live.take import Take, recover
-from demiurge.live.worlds import LoopMaker
+from demiurge.live.worlds import Worlds, forecaster_scorers
 from demiurge.plans.settings import PlanSettings
 from files.progress import Progress, no_progress
 from playback.lead import live_crossfade
@@ -57,11 +57,11 @@ class Session:
         self.plan: Plan | None = None
         self._plan_path = plan
         self._take = Take(plan, corpus.database, corpus.channels, self._settings(search, model))
-        loops = LoopMaker(corpus.space, model, random_seed=random_seed)
+        scorers = None if model is None else forecaster_scorers(model, corpus.database)
         self.engine = Engine(
             corpus,
             self.controls,
-            loops.make,
+            Worlds(corpus.space, scorers, random_seed=random_seed),
             take=self._take,
             threaded=threaded,
             random_seed=random_seed,

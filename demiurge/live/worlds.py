@@ -154,7 +154,7 @@ class Worlds:
         playable = np.add.reduceat(allowed, edges[:-1], dtype=np.int64) > 0
         for passage in np.argsort(np.where(playable, costs, np.inf), kind="stable").tolist():
             enough = n_units >= MOST_UNITS or n_samples >= WORLD_SECONDS * sample_rate
-            if not playable[passage] or n_units and (enough or np.isinf(costs[passage])):
+            if not playable[passage] or (n_units and (enough or np.isinf(costs[passage]))):
                 break
             here = _run_from(units, edges[passage], RUN_SECONDS * sample_rate)
             added = here.start + np.flatnonzero(allowed[here] & ~chosen[here])
@@ -198,6 +198,8 @@ def forecaster_scorers(
     torch.set_num_threads(1)
     forecaster = Forecaster.load(model)
     database.settings.check_matches(
-        forecaster.config.settings, mine=f"the database {database.path}", theirs=f"the model {model}"
+        forecaster.config.settings,
+        mine=f"the database {database.path}",
+        theirs=f"the model {model}",
     )
     return lambda: ForecasterScorer(forecaster, sampling)
