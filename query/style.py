@@ -114,7 +114,8 @@ def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slic
     apart = (BEFORE_SECONDS + AFTER_SECONDS) * database.sample_rate
     parted = (np.diff(source) > 0) | (np.diff(start) > apart)
     edges = [0, *(np.flatnonzero(parted) + 1).tolist(), len(positions)]
-    for begin, end in pairwise(edges):
+    for first, end in pairwise(edges):
+        begin = first
         while begin < end:
             near = np.searchsorted(positions[begin:end], positions[begin] + STRETCH_UNITS)
             rows = slice(begin, begin + int(near))

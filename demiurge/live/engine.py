@@ -30,6 +30,7 @@ from query.online.choice import NOTHING, Choice
 from query.rules import REST
 
 KEPT_STATUSES = 256
+KEPT_TIMES = 1 << 17  # 50 minutes of frames
 FOLLOW_DB = 24.0  # most that a unit is raised or lowered
 SILENT_DB = -60.0  # quieter units are not raised
 SILENCE_DB = -120.0
@@ -49,6 +50,8 @@ class Engine:
     status : Status
     underruns : int
         As the device counts them.
+    work : deque of float
+        What each of the latest units took: analysis, choice and audio, in ms.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Engine:
         self.ended = False
         self.status = Status()
         self.underruns = 0
+        self.work: deque[float] = deque(maxlen=KEPT_TIMES)
         self.listener: Listener | None = None
         self._corpus = corpus
         self._controls = controls
@@ -97,6 +101,8 @@ class Engine:
         self._plays = False
         self._n_steps = 0
         self._late = 0
+        self._spent = 0.0  # seconds of work since the last unit
+        self._work_ms = 0.0
         self._clipped = 0
         self._output_db = SILENCE_DB
 
@@ -111,10 +117,13 @@ class Engine:
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples of the input, (n, channels), at its rate."""
         if self.listener is not None:
+            started = time.perf_counter()
             self.listener.hear(block)
+            self._spent += time.perf_counter() - started
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
+        started = time.perf_counter()
         until = self.played + n_samples
         self._asked = until
         self._obey()
@@ -125,6 +134,7 @@ class Engine:
         for line in self._lines:
             block += line.read(self.played, until)
         self.played = until
+        self._spent += time.perf_counter() - started
         return self._limited(block)
 
     def tail(self, n_samples: int) -> np.ndarray:
@@ -173,7 +183,6 @@ class Engine:
 
     def _step(self, line: Line) -> None:
         """Choose the next unit of a line, or let it rest."""
-        started = time.perf_counter()
         knobs = self._controls.knobs
         if not self._begins:
             self._find_phase()
@@ -188,7 +197,7 @@ class Engine:
         if choice.position == REST:
             self._rest(line, resting)
         if line.voice < knobs.voices:
-            self._tell(line, choice, knobs, time.perf_counter() - started)
+            self._tell(line, choice, knobs)
 
     def _find_phase(self) -> None:
         """Rest until units can begin as soon as may be after the frames that they answer."""
@@ -290,10 +299,14 @@ class Engine:
         self._clipped += int((np.abs(block) > 1).sum())
         return np.clip(block, -1, 1)
 
-    def _tell(self, line: Line, choice: Choice, knobs: Knobs, seconds: float) -> None:
+    def _tell(self, line: Line, choice: Choice, knobs: Knobs) -> None:
         """Publish what was chosen."""
         step = line.last
         self._n_steps += 1
+        if line.voice == 0:
+            self._work_ms = 1000 * self._spent
+            self._spent = 0.0
+            self.work.append(self._work_ms)
         listener = self.listener
         self.status = Status(
             mode=knobs.mode,
@@ -311,7 +324,7 @@ class Engine:
             tempo=self._time.tempo,
             input_db=SILENCE_DB if listener is None else listener.loudness_db,
             output_db=self._output_db,
-            work_ms=1000 * seconds,
+            work_ms=self._work_ms,
             late=self._late,
             underruns=self.underruns,
             clipped=self._clipped,

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.engine import Engine
@@ -14,7 +16,10 @@ from demiurge.plans.settings import PlanSettings
 from files.progress import Progress, no_progress
 from playback.lead import live_crossfade
 from playback.plan import Plan
+from playback.runs import joined_runs
 from query.settings import SearchSettings
+
+TROUBLES = ("late", "underruns", "clipped", "repaired", "dropped")
 
 
 class Session:
@@ -86,6 +91,20 @@ class Session:
     def steps_since(self, number: int) -> list[Status]:
         """Return the statuses of the steps chosen after a step, at most the last 256, in order."""
         return self.engine.steps_since(number)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was played and how well the machine kept up, once the session has ended."""
+        engine = self.engine
+        work = np.array(engine.work or [0.0])
+        plan = self.plan
+        return {
+            "seconds": engine.played / engine.sample_rate,
+            "steps": 0 if plan is None else len(plan.steps),
+            "joins": 0 if plan is None else len(joined_runs(plan.steps)),
+            "work_ms_p50": float(np.median(work)),
+            "work_ms_p99": float(np.quantile(work, 0.99)),
+            **{name: getattr(engine.status, name) for name in TROUBLES},
+        }
 
     def __enter__(self) -> Self:
         return self
