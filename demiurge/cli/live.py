@@ -25,7 +25,7 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.terminal import progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 
 if TYPE_CHECKING:
     from demiurge.live.session import Session

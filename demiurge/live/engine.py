@@ -4,9 +4,6 @@ Devices and files use it alike. A unit is chosen as late as can be: when samples
 depend on it. So it answers what was heard until then.
 """
 
-import time
-from collections import deque
-
 import numpy as np
 
 from audio.decibels import to_decibels
@@ -19,7 +16,7 @@ from demiurge.live.heard import Heard
 from demiurge.live.knobs import MOST_VOICES, Knobs
 from demiurge.live.line import Line
 from demiurge.live.listener import Listener
-from demiurge.live.status import Status
+from demiurge.live.meters import SILENCE_DB, Meters
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from demiurge.live.worlds import Worlds
@@ -29,11 +26,8 @@ from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
 
-KEPT_STATUSES = 256
-KEPT_TIMES = 1 << 17  # 50 minutes of frames
 FOLLOW_DB = 24.0  # most that a unit is raised or lowered
 SILENT_DB = -60.0  # quieter units are not raised
-SILENCE_DB = -120.0
 
 
 class Engine:
@@ -47,11 +41,9 @@ class Engine:
         Samples given so far.
     ended : bool
         True once it was told to stop.
-    status : Status
-    underruns : int
-        As the device counts them.
-    work : deque of float
-        What each of the latest units took: analysis, choice and audio, in ms.
+    listener : Listener or None
+        What is known of the input.
+    meters : Meters
     """
 
     def __init__(
@@ -69,9 +61,7 @@ class Engine:
         self.channels = corpus.channels
         self.played = 0
         self.ended = False
-        self.status = Status()
-        self.underruns = 0
-        self.work: deque[float] = deque(maxlen=KEPT_TIMES)
+        self.meters = Meters()
         self.listener: Listener | None = None
         self._corpus = corpus
         self._controls = controls
@@ -94,17 +84,10 @@ class Engine:
             )
             for voice in range(MOST_VOICES)
         ]
-        self._statuses: deque[Status] = deque(maxlen=KEPT_STATUSES)
         self._leave: set[int] = set()  # lines that have not jumped yet
         self._asked = 0  # samples asked for so far
         self._begins = False  # whether the first unit has found its place
         self._plays = False
-        self._n_steps = 0
-        self._late = 0
-        self._spent = 0.0  # seconds of work since the last unit
-        self._work_ms = 0.0
-        self._clipped = 0
-        self._output_db = SILENCE_DB
 
     def set_input(self, sample_rate: int) -> None:
         """Expect an input at this rate."""
@@ -117,25 +100,23 @@ class Engine:
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples of the input, (n, channels), at its rate."""
         if self.listener is not None:
-            started = time.perf_counter()
-            self.listener.hear(block)
-            self._spent += time.perf_counter() - started
+            with self.meters.working():
+                self.listener.hear(block)
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
-        started = time.perf_counter()
         until = self.played + n_samples
         self._asked = until
-        self._obey()
-        for line in self._lines:
-            while line.final_until < until:
-                self._step(line)
-        block = np.zeros((n_samples, self.channels), np.float32)
-        for line in self._lines:
-            block += line.read(self.played, until)
+        with self.meters.working():
+            self._obey()
+            for line in self._lines:
+                while line.final_until < until:
+                    self._step(line)
+            block = np.zeros((n_samples, self.channels), np.float32)
+            for line in self._lines:
+                block += line.read(self.played, until)
         self.played = until
-        self._spent += time.perf_counter() - started
-        return self._limited(block)
+        return self.meters.limited(block)
 
     def tail(self, n_samples: int) -> np.ndarray:
         """Return what plays next if nothing is chosen in time: the last units run on."""
@@ -157,11 +138,7 @@ class Engine:
                 self._write(step, row)
             line.read(self.played, until)
         self.played = until
-        self._late += 1
-
-    def steps_since(self, number: int) -> list[Status]:
-        """Return the status of each step chosen after this number, at most the last 256."""
-        return [status for status in list(self._statuses) if status.step > number]
+        self.meters.late += 1
 
     def close(self) -> None:
         """End what is done beside."""
@@ -290,28 +267,13 @@ class Engine:
         if self._take is not None:
             self._take.add(step, row)
 
-    def _limited(self, block: np.ndarray) -> np.ndarray:
-        """Clip samples beyond full scale, and take note of the level."""
-        peak = float(np.abs(block).max(initial=0))
-        self._output_db = to_decibels(peak) if peak > 1e-6 else SILENCE_DB
-        if peak <= 1:
-            return block
-        self._clipped += int((np.abs(block) > 1).sum())
-        return np.clip(block, -1, 1)
-
     def _tell(self, line: Line, choice: Choice, knobs: Knobs) -> None:
         """Publish what was chosen."""
         step = line.last
-        self._n_steps += 1
-        if line.voice == 0:
-            self._work_ms = 1000 * self._spent
-            self._spent = 0.0
-            self.work.append(self._work_ms)
         listener = self.listener
-        self.status = Status(
+        self.meters.tell(
             mode=knobs.mode,
             state=self._state,
-            step=self._n_steps,
             seconds=self.played / self.sample_rate,
             voice=line.voice,
             unit=NO_UNIT if step is None else step.unit,
@@ -323,16 +285,10 @@ class Engine:
             beat=self._time.beats(line.next_at),
             tempo=self._time.tempo,
             input_db=SILENCE_DB if listener is None else listener.loudness_db,
-            output_db=self._output_db,
-            work_ms=self._work_ms,
-            late=self._late,
-            underruns=self.underruns,
-            clipped=self._clipped,
             repaired=0 if listener is None else listener.repaired,
             dropped=self._controls.dropped,
             problem=self._chooser.problem,
         )
-        self._statuses.append(self.status)
 
     @property
     def _state(self) -> str:

@@ -86,16 +86,16 @@ class Session:
 
     def status(self) -> Status:
         """Return what is played now."""
-        return self.engine.status
+        return self.engine.meters.status
 
     def steps_since(self, number: int) -> list[Status]:
         """Return the statuses of the steps chosen after a step, at most the last 256, in order."""
-        return self.engine.steps_since(number)
+        return self.engine.meters.steps_since(number)
 
     def facts(self) -> dict[str, Any]:
         """Return what was played and how well the machine kept up, once the session has ended."""
         engine = self.engine
-        work = np.array(engine.work or [0.0])
+        work = np.array(engine.meters.work or [0.0])
         plan = self.plan
         return {
             "seconds": engine.played / engine.sample_rate,
@@ -103,7 +103,7 @@ class Session:
             "joins": 0 if plan is None else len(joined_runs(plan.steps)),
             "work_ms_p50": float(np.median(work)),
             "work_ms_p99": float(np.quantile(work, 0.99)),
-            **{name: getattr(engine.status, name) for name in TROUBLES},
+            **{name: getattr(engine.meters.status, name) for name in TROUBLES},
         }
 
     def __enter__(self) -> Self:
