@@ -81,6 +81,7 @@ class Chooser:
         """Begin to change what knobs ask for, and take what is ready."""
         if (knobs.filters, knobs.weights) != self._wanted:
             self._wanted = (knobs.filters, knobs.weights)
+            self.problem = ""
             self._find_playable()
         if (playable := self._taken("playable")) is not None:
             self._playable = playable
@@ -88,6 +89,7 @@ class Chooser:
     def give_up(self, source: str, problem: str) -> None:
         """Play nothing of a source any more, since it cannot be read."""
         self.problem = problem
+        self._corpus.problems[source] = problem
         self._corpus.give_up([source])
         self._find_playable()
 
@@ -104,8 +106,6 @@ class Chooser:
         except DemiurgeError as error:
             self.problem = str(error)
             return None
-        if taken is not None:
-            self.problem = ""
         return taken
 
     def choose(self, line: Line, knobs: Knobs, moment: Moment, heard: Heard, leave: bool) -> Choice:

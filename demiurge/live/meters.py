@@ -24,8 +24,8 @@ class Meters:
     ----------
     status : Status
         The latest.
-    late, underruns : int
-        Set by those who count them.
+    late, underruns, clipped : int
+        Units that came too late, gaps of the device, and samples beyond full scale.
     work : deque of float
         What each of the latest units took: analysis, choice and audio, in ms.
     """
@@ -39,7 +39,7 @@ class Meters:
         self._spent = 0.0  # seconds of work since the last unit
         self._work_ms = 0.0
         self._n_steps = 0
-        self._clipped = 0
+        self.clipped = 0
         self._output_db = SILENCE_DB
 
     @contextmanager
@@ -55,7 +55,7 @@ class Meters:
         self._output_db = to_decibels(peak) if peak > QUIETEST else SILENCE_DB
         if peak <= 1:
             return block
-        self._clipped += int((np.abs(block) > 1).sum())
+        self.clipped += int((np.abs(block) > 1).sum())
         return np.clip(block, -1, 1)
 
     def tell(self, *, voice: int, **facts: Any) -> None:
@@ -72,7 +72,7 @@ class Meters:
             work_ms=self._work_ms,
             late=self.late,
             underruns=self.underruns,
-            clipped=self._clipped,
+            clipped=self.clipped,
             **facts,
         )
         self._statuses.append(self.status)

@@ -19,8 +19,6 @@ from playback.plan import Plan
 from playback.runs import joined_runs
 from query.settings import SearchSettings
 
-TROUBLES = ("late", "underruns", "clipped", "repaired", "dropped")
-
 
 class Session:
     """A session that is played. As a context manager, it saves the take at the end.
@@ -103,7 +101,11 @@ class Session:
             "joins": 0 if plan is None else len(joined_runs(plan.steps)),
             "work_ms_p50": float(np.median(work)),
             "work_ms_p99": float(np.quantile(work, 0.99)),
-            **{name: getattr(engine.meters.status, name) for name in TROUBLES},
+            "late": engine.meters.late,
+            "underruns": engine.meters.underruns,
+            "clipped": engine.meters.clipped,
+            "repaired": engine.meters.status.repaired,
+            "dropped": self.controls.dropped,
         }
 
     def __enter__(self) -> Self:

@@ -1,0 +1,4 @@
+"""Stub until the real one."""
+
+
+class Listener: ...
