@@ -178,12 +178,12 @@ def test_a_source_that_goes_missing_is_given_up(session, databases):
     try:
         with session(Knobs(filters=Filters(sources=("0.wav", "1.wav")))) as one:
             one.corpus.reader._open.clear()
-            (audio / "1.wav").rename(hidden)
+            (audio / "0.wav").rename(hidden)
             played = play(one, 2)
-            assert "1.wav" in one.status().problem
+            assert "0.wav" in one.status().problem
     finally:
-        hidden.rename(audio / "1.wav")
-    assert {step.source for step in one.plan.steps} == {"0.wav"}
+        hidden.rename(audio / "0.wav")
+    assert {step.source for step in one.plan.steps} == {"1.wav"}
     check_is_what_was_played(one, played)
 
 
