@@ -57,9 +57,10 @@ class OnlineMosaic:
         self._get_ready()
 
     def _get_ready(self) -> None:
-        """Make what would be made at the first choice, and slow it down."""
-        mean = self._space.database.normaliser.mean
-        self._index.search(mean[None], k=1)
+        """Read and make what would be at the first choices, and slow them down."""
+        database = self._space.database
+        database.rows.check(np.arange(len(database.sources)))
+        self._index.search(database.normaliser.mean[None], k=1)
         _ = self._space.joins.by_chance
 
     @property
