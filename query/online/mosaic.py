@@ -21,7 +21,7 @@ from query.options import DEFAULT_K
 from query.rules import REST
 from query.space import Space
 
-LIVE_FLAT = 50_000  # units that are compared one by one; 0.4 ms
+LIVE_FLAT = 100_000  # units that are compared one by one, in 0.8 ms
 # nearest units considered where harmony or metre is asked for, and where the rules forbid all
 WIDER = 128
 WIDEST = 256
