@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.command import command
+from demiurge.cli.options.live import (
+    MODES,
+    Control,
+    Sound,
+    control_options,
+    live_search,
+    sound_options,
+)
 from demiurge.cli.options.output import (
+    check_audio_output,
+    check_output,
     force_option,
     json_option,
     random_seed_option,
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.options.search import UNITS, make_search
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 
 if TYPE_CHECKING:
+    from demiurge.live.session import Session
     from query.settings import SearchSettings
 
-MODES = ("continue", "mosaic", "accompany", "free")
-NONE = "none"
-sound_option = partial(option, heading="In and out")
-control_option = partial(option, heading="Control")
-take_option = partial(option, heading="The take")
-
-
-def make_live_search(**values: Any) -> SearchSettings:
-    """Return the filters, weights and metric of a session as `SearchSettings`."""
-    plain = {"continuity": 0.0, "novelty": 0.0, "min_reuse": 0.0, "max_run": float("inf")}
-    return make_search(**values, **plain)
+PLAN = "live.plan.json"
 
 
 @command(
@@ -48,64 +49,126 @@ def make_live_search(**values: Any) -> SearchSettings:
     type=click.Choice(MODES),
     default="mosaic",
     show_default=True,
-    help="continue goes on when the input ends or when told; mosaic follows the input unit by unit;"
-    " accompany plays a line of its own beside it; free plays without it.",
+    help="continue goes on when the input ends, or when told; mosaic follows the input unit by"
+    " unit; accompany plays a line of its own beside it; free plays without it.",
 )
-@sound_option(
-    "--in",
-    "source",
-    metavar="DEVICE|FILE",
-    help=f"Input: part of the name or number of a device, a file, or {NONE}. [default: the system's"
-    " device; none for free]",
-)
-@sound_option(
-    "--out",
-    "target",
-    metavar="DEVICE|FILE",
-    help="Output: part of the name or number of a device, or a WAV, FLAC or OGG file, which is"
-    " written as fast as can be. [default: the system's device]",
-)
-@sound_option("--devices", is_flag=True, help="List the devices and MIDI ports, and end.")
-@sound_option(
-    "--seconds",
-    type=click.FloatRange(0, min_open=True),
-    help="End after so long. [default: with files, when the input ends]",
-)
-@control_option(
-    "--knob",
-    "turned",
-    multiple=True,
-    metavar="NAME=NUMBER",
-    help="Set a knob: continuity, novelty, temperature, min_reuse, max_run, follow_loudness, level,"
-    " transpose, tempo, voices or freeze; repeatable.",
-)
-@control_option(
-    "--scenes", type=FILE_PATH, help="JSON file of scenes and MIDI bindings, saved at the end."
-)
-@control_option("--osc", type=click.IntRange(1, 65535), metavar="PORT", help="Listen for OSC.")
-@control_option("--midi", metavar="PORT", help="Listen to a MIDI port: part of its name.")
-@control_option("--page", is_flag=True, help="Serve the page, with a view of the session.")
-@control_option(
-    "--host", default="127.0.0.1", show_default=True, help="Address for OSC and the page."
-)
-@control_option(
-    "--token", help="Access token, 16 characters or more, if --host is not this machine."
-)
-@option_group(*UNITS, into="search", make=make_live_search)
-@take_option(
+@sound_options
+@control_options
+@live_search
+@click.option(
     "--plan",
+    "plan_path",
     type=FILE_PATH,
-    help="Plan of what was played. [default: beside the output file; else live.plan.json, numbered"
-    " if it exists]",
+    help="Where to save what was played. [default: OUT.plan.json; without a file, live.plan.json or"
+    " live-2.plan.json, …]",
 )
-@random_seed_option("The take")
+@random_seed_option()
 @root_option
 @force_option
 @json_option
-@click.pass_context
-def live(context: click.Context, devices: bool, as_json: bool, **asked: Any) -> None:
+def live(
+    database: Path,
+    model: Path | None,
+    mode: str,
+    sound: Sound,
+    control: Control,
+    search: SearchSettings,
+    plan_path: Path | None,
+    random_seed: int,
+    root: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Play DB live: it answers, follows or goes with what is played into it.
 
     MODEL is a forecaster, which chooses in the modes continue, accompany and free; without one,
-    units go on in what sounds alike. What was played is a plan, saved as it grows.
+    units go on wherever they sound alike. From file to file it is as fast as can be. What was
+    played is a plan, which is saved while it grows.
     """
+    from demiurge.live.session import Session
+
+    sound.check(mode)
+    plan = plan_path or default_plan(sound.out_file)
+    check_output(plan, force=force)
+    if sound.out_file is not None:
+        check_audio_output(sound.out_file, force=force)
+    knobs = control.knobs(mode, search)
+    with progress_bar("getting ready", quiet=as_json) as progress:
+        session = Session(
+            database,
+            knobs,
+            search,
+            plan=plan,
+            model=model,
+            root=root,
+            random_seed=random_seed,
+            threaded=sound.out_file is None,
+            progress=progress,
+        )
+    tell_beginning(session, plan)
+    with session:
+        if sound.out_file is not None:
+            play_files(session, sound, as_json=as_json)
+        else:
+            play_devices(session, sound, control)
+    tell_end(session, plan, sound.out_file, as_json=as_json)
+
+
+def default_plan(out: Path | None) -> Path:
+    """Return where the plan is saved: beside a file, or a free name in this folder."""
+    from demiurge.results import plan_path
+
+    if out is not None:
+        return plan_path(out)
+    path = Path(PLAN)
+    number = 2
+    while path.exists():
+        path = Path(PLAN.replace(".", f"-{number}.", 1))
+        number += 1
+    return path
+
+
+def play_files(session: Session, sound: Sound, *, as_json: bool) -> None:
+    """Play from file to file; Ctrl-C ends it, and what was played stays."""
+    from demiurge.live.ending import ended_by_signals
+    from demiurge.live.file_session import run_files
+
+    assert sound.out_file is not None
+    with ended_by_signals(session.controls), progress_bar("playing", quiet=as_json) as progress:
+        run_files(
+            session.engine,
+            sound.in_file,
+            sound.out_file,
+            seconds=sound.seconds,
+            progress=progress,
+        )
+
+
+def tell_beginning(session: Session, plan: Path) -> None:
+    """Say what was found when everything is ready."""
+    from demiurge.live.take import journal_of
+
+    if session.recovered is not None:
+        echo_line(f"{journal_of(plan)}: an unfinished take was saved as {plan}", err=True)
+    for name, problem in session.corpus.problems.items():
+        echo_line(f"{name} is not played: {problem}", err=True)
+
+
+def tell_end(session: Session, plan: Path, out: Path | None, *, as_json: bool) -> None:
+    """Say what was played, and how well."""
+    facts = session.facts()
+    if as_json:
+        echo_json({"out": None if out is None else str(out), "plan": str(plan), **facts})
+        return
+    if session.plan is None:
+        echo_line("nothing was played, so that there is no plan")
+        return
+    echo_line(
+        f"played {facts['seconds']:.1f} s in {facts['steps']} steps, {facts['joins']} joins;"
+        f" work per unit: median {facts['work_ms_p50']:.1f} ms, 99 % within"
+        f" {facts['work_ms_p99']:.1f} ms"
+    )
+    troubles = {name: facts[name] for name in ("late", "underruns", "clipped", "repaired")}
+    if any(troubles.values()):
+        echo_line(", ".join(f"{name}: {count}" for name, count in troubles.items()))
+    echo_line(f"{out}, {plan}" if out is not None else str(plan))

@@ -1,26 +1,25 @@
 """Choose the next unit of a line, in the way of the mode, with the knobs as they are now."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from query.online.loop import OnlineLoop
 
 from demiurge.live.background import Background
 from demiurge.live.corpus import Corpus
 from demiurge.live.heard import Heard
 from demiurge.live.knobs import Knobs
 from demiurge.live.line import Line
+from demiurge.live.worlds import Worlds
 from files.errors import DemiurgeError
 from query.online.choice import NOTHING, Choice, Wishes
+from query.online.loop import OnlineLoop
 from query.options import PathOptions
 from query.rules import REST
 
 REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
 FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
-
-MakeLoop = Callable[[Heard, float], OnlineLoop]  # what was heard, and the tempo it goes with
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,19 @@ class Chooser:
     """
 
     def __init__(
-        self, corpus: Corpus, knobs: Knobs, background: Background, make_loop: MakeLoop, seed: int
+        self,
+        corpus: Corpus,
+        knobs: Knobs,
+        background: Background,
+        worlds: Worlds,
+        *,
+        random_seed: int,
     ) -> None:
         self.problem = ""
         self._corpus = corpus
         self._background = background
-        self._make_loop = make_loop
-        self._random_seed = seed
+        self._worlds = worlds
+        self._random_seed = random_seed
         self._wanted = (knobs.filters, knobs.weights)
         self._playable = corpus.choose_from(*self._wanted)
         self._frozen: dict[int, tuple[int, int]] = {}
@@ -120,7 +125,17 @@ class Chooser:
         old = now - self._begun.get(line.voice, now) > REFRESH_SECONDS * self._sample_rate
         if (line.loop is None or old) and not self._background.is_busy(name):
             self._begun[line.voice] = now
-            self._background.start(name, lambda: self._make_loop(heard, moment.tempo))
+            rows, step_samples = heard.sounding()
+            make = partial(
+                self._worlds.loop,
+                rows,
+                step_samples,
+                allowed=self._playable.allowed,
+                tempo=moment.tempo,
+                playing=line.past.last,
+                space=self._playable.mosaic.space,
+            )
+            self._background.start(name, make)
         ready = self._taken(name)
         if ready is not None:
             line.loop = ready

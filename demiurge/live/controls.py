@@ -37,7 +37,7 @@ class Controls:
     """
 
     def __init__(self, knobs: Knobs | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while it is held
         self._knobs = knobs or Knobs()
         self._waiting: deque[str] = deque()
         self._scenes: dict[int, Knobs] = {}

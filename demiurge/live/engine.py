@@ -4,14 +4,11 @@ Devices and files use it alike. A unit is chosen as late as can be: when samples
 depend on it. So it answers what was heard until then.
 """
 
-import time
-from collections import deque
-
 import numpy as np
 
 from audio.decibels import to_decibels
 from demiurge.live.background import Background
-from demiurge.live.chooser import Chooser, MakeLoop, Moment
+from demiurge.live.chooser import Chooser, Moment
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.director import Director
@@ -19,19 +16,18 @@ from demiurge.live.heard import Heard
 from demiurge.live.knobs import MOST_VOICES, Knobs
 from demiurge.live.line import Line
 from demiurge.live.listener import Listener
-from demiurge.live.status import Status
+from demiurge.live.meters import SILENCE_DB, Meters
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
+from demiurge.live.worlds import Worlds
 from files.errors import AudioError, PlanError
 from playback.lead import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
 
-KEPT_STATUSES = 256
 FOLLOW_DB = 24.0  # most that a unit is raised or lowered
 SILENT_DB = -60.0  # quieter units are not raised
-SILENCE_DB = -120.0
 
 
 class Engine:
@@ -45,16 +41,16 @@ class Engine:
         Samples given so far.
     ended : bool
         True once it was told to stop.
-    status : Status
-    underruns : int
-        As the device counts them.
+    listener : Listener or None
+        What is known of the input.
+    meters : Meters
     """
 
     def __init__(
         self,
         corpus: Corpus,
         controls: Controls,
-        make_loop: MakeLoop,
+        worlds: Worlds,
         *,
         take: Take | None = None,
         threaded: bool = True,
@@ -65,16 +61,17 @@ class Engine:
         self.channels = corpus.channels
         self.played = 0
         self.ended = False
-        self.status = Status()
-        self.underruns = 0
+        self.meters = Meters()
         self.listener: Listener | None = None
         self._corpus = corpus
         self._controls = controls
         self._take = take
         self._background = Background(threaded=threaded)
-        self._chooser = Chooser(corpus, controls.knobs, self._background, make_loop, random_seed)
+        self._chooser = Chooser(
+            corpus, controls.knobs, self._background, worlds, random_seed=random_seed
+        )
         self._director = Director()
-        self._heard = Heard()
+        self._heard = Heard(database.settings.n_descriptors)
         self._time = Timekeeper(corpus, controls, self._background)
         self._crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
         self._lines = [
@@ -87,15 +84,10 @@ class Engine:
             )
             for voice in range(MOST_VOICES)
         ]
-        self._statuses: deque[Status] = deque(maxlen=KEPT_STATUSES)
         self._leave: set[int] = set()  # lines that have not jumped yet
         self._asked = 0  # samples asked for so far
         self._begins = False  # whether the first unit has found its place
         self._plays = False
-        self._n_steps = 0
-        self._late = 0
-        self._clipped = 0
-        self._output_db = SILENCE_DB
 
     def set_input(self, sample_rate: int) -> None:
         """Expect an input at this rate."""
@@ -108,21 +100,23 @@ class Engine:
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples of the input, (n, channels), at its rate."""
         if self.listener is not None:
-            self.listener.hear(block)
+            with self.meters.working():
+                self.listener.hear(block)
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
         until = self.played + n_samples
         self._asked = until
-        self._obey()
-        for line in self._lines:
-            while line.final_until < until:
-                self._step(line)
-        block = np.zeros((n_samples, self.channels), np.float32)
-        for line in self._lines:
-            block += line.read(self.played, until)
+        with self.meters.working():
+            self._obey()
+            for line in self._lines:
+                while line.final_until < until:
+                    self._step(line)
+            block = np.zeros((n_samples, self.channels), np.float32)
+            for line in self._lines:
+                block += line.read(self.played, until)
         self.played = until
-        return self._limited(block)
+        return self.meters.limited(block)
 
     def tail(self, n_samples: int) -> np.ndarray:
         """Return what plays next if nothing is chosen in time: the last units run on."""
@@ -144,11 +138,7 @@ class Engine:
                 self._write(step, row)
             line.read(self.played, until)
         self.played = until
-        self._late += 1
-
-    def steps_since(self, number: int) -> list[Status]:
-        """Return the status of each step chosen after this number, at most the last 256."""
-        return [status for status in list(self._statuses) if status.step > number]
+        self.meters.late += 1
 
     def close(self) -> None:
         """End what is done beside."""
@@ -170,7 +160,6 @@ class Engine:
 
     def _step(self, line: Line) -> None:
         """Choose the next unit of a line, or let it rest."""
-        started = time.perf_counter()
         knobs = self._controls.knobs
         if not self._begins:
             self._find_phase()
@@ -184,7 +173,8 @@ class Engine:
             choice = self._play(line, knobs, n_samples, part)
         if choice.position == REST:
             self._rest(line, resting)
-        self._tell(line, choice, knobs, time.perf_counter() - started)
+        if line.voice < knobs.voices:
+            self._tell(line, choice, knobs)
 
     def _find_phase(self) -> None:
         """Rest until units can begin as soon as may be after the frames that they answer."""
@@ -203,7 +193,8 @@ class Engine:
         if not self._plays:
             line.loop = None
             if line.voice == 0 and self.listener is not None:
-                self._heard.add(self.listener.target(n_samples), n_samples)
+                row = self.listener.target(n_samples)
+                self._heard.add(row, n_samples, self.listener.loudness_db)
         line.rest(n_samples)
 
     def _play(self, line: Line, knobs: Knobs, n_samples: int, part: int | None) -> Choice:
@@ -276,24 +267,13 @@ class Engine:
         if self._take is not None:
             self._take.add(step, row)
 
-    def _limited(self, block: np.ndarray) -> np.ndarray:
-        """Clip samples beyond full scale, and take note of the level."""
-        peak = float(np.abs(block).max(initial=0))
-        self._output_db = to_decibels(peak) if peak > 1e-6 else SILENCE_DB
-        if peak <= 1:
-            return block
-        self._clipped += int((np.abs(block) > 1).sum())
-        return np.clip(block, -1, 1)
-
-    def _tell(self, line: Line, choice: Choice, knobs: Knobs, seconds: float) -> None:
+    def _tell(self, line: Line, choice: Choice, knobs: Knobs) -> None:
         """Publish what was chosen."""
         step = line.last
-        self._n_steps += 1
         listener = self.listener
-        self.status = Status(
+        self.meters.tell(
             mode=knobs.mode,
             state=self._state,
-            step=self._n_steps,
             seconds=self.played / self.sample_rate,
             voice=line.voice,
             unit=NO_UNIT if step is None else step.unit,
@@ -305,16 +285,10 @@ class Engine:
             beat=self._time.beats(line.next_at),
             tempo=self._time.tempo,
             input_db=SILENCE_DB if listener is None else listener.loudness_db,
-            output_db=self._output_db,
-            work_ms=1000 * seconds,
-            late=self._late,
-            underruns=self.underruns,
-            clipped=self._clipped,
             repaired=0 if listener is None else listener.repaired,
             dropped=self._controls.dropped,
             problem=self._chooser.problem,
         )
-        self._statuses.append(self.status)
 
     @property
     def _state(self) -> str:

@@ -4,35 +4,36 @@ from collections import deque
 
 import numpy as np
 
+SILENT_DB = -60.0
 MOST_STEPS = 256  # 6 s of frames, half a minute of sixteenth notes
 
 
 class Heard:
-    """The latest steps: their descriptors, and how long each lasted."""
+    """The latest steps: their descriptors, how long each lasted, and how loud it was."""
 
-    def __init__(self) -> None:
-        self._rows: deque[np.ndarray] = deque(maxlen=MOST_STEPS)
-        self._lengths: deque[int] = deque(maxlen=MOST_STEPS)
+    def __init__(self, n_descriptors: int) -> None:
+        self._n_descriptors = n_descriptors
+        self._steps: deque[tuple[np.ndarray, int, float]] = deque(maxlen=MOST_STEPS)
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, row: np.ndarray, n_samples: int) -> None:
-        """Take note of a step: raw descriptors (n_descriptors,)."""
-        self._rows.append(row)
-        self._lengths.append(n_samples)
+    def add(self, row: np.ndarray, n_samples: int, level_db: float = 0.0) -> None:
+        """Take note of a step: raw descriptors (n_descriptors,), its length and its level."""
+        self._steps.append((row, n_samples, level_db))
 
     def clear(self) -> None:
         """Forget everything."""
-        self._rows.clear()
-        self._lengths.clear()
+        self._steps.clear()
 
-    @property
-    def rows(self) -> np.ndarray:
-        """Raw descriptors, float32, (steps, n_descriptors)."""
-        return np.stack(self._rows).astype(np.float32)
+    def sounding(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the steps, without the silence at their end.
 
-    @property
-    def step_samples(self) -> np.ndarray:
-        """Length of each step, int64, (steps,)."""
-        return np.array(self._lengths, np.int64)
+        Returns
+        -------
+        rows : ndarray, float32, shape (steps, n_descriptors), raw
+        step_samples : ndarray, int64, shape (steps,)
+        """
+        steps = list(self._steps)
+        while steps and steps[-1][2] < SILENT_DB:
+            steps.pop()
+        rows = np.array([row for row, _, _ in steps], np.float32)
+        lengths = np.array([n_samples for _, n_samples, _ in steps], np.int64)
+        return rows.reshape(len(steps), self._n_descriptors), lengths

@@ -1,19 +1,21 @@
 """A voice of a session: its steps, where its next unit begins, and its sound."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
-from query.online.loop import OnlineLoop
 
 from db.database import Database
 from demiurge.plans.make import GAIN_DECIMALS, place_of
 from playback.growing import GrowingVoice
+from playback.lead import lead_samples
 from playback.options import CrossfadeOptions
 from playback.runs import kept_apart
 from playback.sources import SampleReader
 from playback.steps import NO_UNIT, Step
 from query.online.choice import Choice
+from query.online.loop import OnlineLoop
 from query.online.past import OnlinePast
 
 BACK_SECONDS = 1.0  # where a source ends before the next unit comes, its last second is repeated
@@ -52,6 +54,8 @@ class Line:
         self.is_resting = True
         self._database = database
         self._reader = reader
+        self._back = round(BACK_SECONDS * database.sample_rate)
+        self._chunk = 2 * lead_samples(crossfade, database.sample_rate)
         self._last: Step | None = None
         self._growing = GrowingVoice(
             reader,
@@ -122,45 +126,46 @@ class Line:
 
     def preview(self, start: int, stop: int) -> np.ndarray:
         """Return what would sound if no unit were chosen until `stop`, as `read`."""
-        return self._growing.preview(self._running_on(stop), start, stop)
+        far = stop + 2 * self._chunk  # the end of what runs on is not heard before `stop`
+        running_on = () if self.is_resting else self._running_on()
+        steps = takewhile(lambda step: step.at_sample < far, running_on)
+        return self._growing.preview(list(steps), start, stop)
 
-    def run_on(self, until: int) -> Sequence[Step]:
-        """Play what `preview` gave, so that samples before `until` are final; return the steps."""
-        steps = self._running_on(until)
-        for step in steps:
+    def run_on(self, until: int) -> list[Step]:
+        """Play what `preview` gives until a sample; return the steps."""
+        steps: list[Step] = []
+        running_on = self._running_on()
+        while self.final_until < until:
+            step = next(running_on)
             self._growing.add(step)
             self.past.ran_on(step.n_samples)
             self._last = step
             self.next_at = step.until_sample
+            steps.append(step)
         return steps
 
-    def _running_on(self, until: int) -> list[Step]:
-        """Return steps that go on from the last one until well after a sample.
+    def _running_on(self) -> Iterator[Step]:
+        """Yield steps that go on from the last one, without end.
 
         Where its source ends, it goes on from a second before, again and again.
         """
-        last = self.last
-        if last is None:
-            return []
-        steps: list[Step] = []
+        last = self._last
+        assert last is not None
         length = self._reader.length(last.source)
-        far = until + round(BACK_SECONDS * self._database.sample_rate)
-        at = self.next_at
+        at = last.until_sample
         start = last.end_sample
-        while at < far:
+        while True:
             if start >= length:
-                start = max(length - round(BACK_SECONDS * self._database.sample_rate), 0)
-            n_samples = min(length - start, far - at)
-            steps.append(
-                replace(
-                    last,
-                    unit=NO_UNIT,
-                    start_sample=start,
-                    n_samples=n_samples,
-                    at_sample=at,
-                    ramp=False,
-                )
+                start = max(length - self._back, 0)
+            step = replace(
+                last,
+                unit=NO_UNIT,
+                start_sample=start,
+                n_samples=min(length - start, self._chunk),
+                at_sample=at,
+                ramp=False,
             )
-            at += n_samples
-            start += n_samples
-        return steps
+            last = kept_apart(step, last) if step.is_resampled else step
+            yield last
+            at = last.until_sample
+            start = last.end_sample

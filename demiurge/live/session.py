@@ -3,18 +3,23 @@
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.engine import Engine
 from demiurge.live.knobs import Knobs
 from demiurge.live.status import Status
 from demiurge.live.take import Take, recover
-from demiurge.live.worlds import LoopMaker
+from demiurge.live.worlds import Worlds, forecaster_scorers
 from demiurge.plans.settings import PlanSettings
 from files.progress import Progress, no_progress
 from playback.lead import live_crossfade
 from playback.plan import Plan
+from playback.runs import joined_runs
 from query.settings import SearchSettings
+
+TROUBLES = ("late", "underruns", "clipped", "repaired", "dropped")
 
 
 class Session:
@@ -57,11 +62,11 @@ class Session:
         self.plan: Plan | None = None
         self._plan_path = plan
         self._take = Take(plan, corpus.database, corpus.channels, self._settings(search, model))
-        loops = LoopMaker(corpus.space, model, random_seed=random_seed)
+        scorers = None if model is None else forecaster_scorers(model, corpus.database)
         self.engine = Engine(
             corpus,
             self.controls,
-            loops.make,
+            Worlds(corpus.space, scorers, random_seed=random_seed),
             take=self._take,
             threaded=threaded,
             random_seed=random_seed,
@@ -81,11 +86,25 @@ class Session:
 
     def status(self) -> Status:
         """Return what is played now."""
-        return self.engine.status
+        return self.engine.meters.status
 
     def steps_since(self, number: int) -> list[Status]:
         """Return the statuses of the steps chosen after a step, at most the last 256, in order."""
-        return self.engine.steps_since(number)
+        return self.engine.meters.steps_since(number)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was played and how well the machine kept up, once the session has ended."""
+        engine = self.engine
+        work = np.array(engine.meters.work or [0.0])
+        plan = self.plan
+        return {
+            "seconds": engine.played / engine.sample_rate,
+            "steps": 0 if plan is None else len(plan.steps),
+            "joins": 0 if plan is None else len(joined_runs(plan.steps)),
+            "work_ms_p50": float(np.median(work)),
+            "work_ms_p99": float(np.quantile(work, 0.99)),
+            **{name: getattr(engine.meters.status, name) for name in TROUBLES},
+        }
 
     def __enter__(self) -> Self:
         return self

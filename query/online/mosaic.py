@@ -67,6 +67,10 @@ class OnlineMosaic:
     def index(self) -> UnitIndex:
         return self._index
 
+    @property
+    def space(self) -> Space:
+        return self._space
+
     def allowing(self, allowed: np.ndarray) -> "OnlineMosaic":
         """Return this for other units that pass the filters; as `UnitIndex.allowing`."""
         return OnlineMosaic(self._index.allowing(allowed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,8 +136,7 @@ class Control:
 
 def make_live_search(**values: Any) -> SearchSettings:
     """Return the filters, weights and metric of a session as `SearchSettings`."""
-    plain = {"continuity": 0.0, "novelty": 0.0, "min_reuse": 0.0, "max_run": float("inf")}
-    return make_search(**values, **plain)
+    return make_search(**values, continuity=0.0, novelty=0.0, min_reuse=0.0, max_run=math.inf)
 
 
 live_search = option_group(*UNITS, into="search", make=make_live_search)
