@@ -116,7 +116,7 @@ class GrowingVoice:
         tail = run.tail_limit(self._reach)
         if not _can_grow(run):
             return self.until_sample - tail
-        if not self._is_begin_settled(run):
+        if not run.is_head_settled(self._reach):
             return run.step.at_sample - self._left(len(self._runs) - 1)
         return self.until_sample - max(tail, run.glide_limit(self._plan.sample_rate))
 
@@ -190,14 +190,8 @@ class GrowingVoice:
     def _grown(self, before: _Sounding, step: Step) -> _Sounding:
         """Return a run with one more step; the join at its start is kept if it stays."""
         run = before.run.grown(before.last, step)
-        begin = before.begin if self._is_begin_settled(before.run) else None
+        begin = before.begin if before.run.is_head_settled(self._reach) else None
         return _Sounding(run, step, self._open(run), begin)
-
-    def _is_begin_settled(self, run: Run) -> bool:
-        """Return whether the join at the start of a run stays, however the run goes on."""
-        glides_from = run.step.n_samples - run.glide_limit(self._plan.sample_rate)
-        is_heard_settled = run.head_limit(self._reach) <= glides_from
-        return run.is_head_settled(self._reach) and is_heard_settled
 
     def _ends_in_silence(self, number: int) -> bool:
         """Return whether it is known that silence follows a run."""
@@ -259,8 +253,6 @@ class GrowingVoice:
         """Forget the ramps of the last run that neither reads nor its next join need."""
         one = self._runs[-1]
         rate = self._plan.sample_rate
-        if before <= one.at_sample + one.run.head_limit(self._reach):
-            return
         zone = self._reach + 2 * ZONE_GRID + context_samples(self.crossfade, rate)
         needed_from = min(before, one.until_sample - zone) - one.at_sample
         run = one.run.without_ramps(needed_from, rate)
