@@ -33,7 +33,7 @@ from playback.steps import Step
 
 
 @dataclass(slots=True)
-class _Sounding:
+class _Playing:
     """A run with its audio, and with its joins once they are made.
 
     `last` is its last step. `begin` is the join at its start, and `end` that to silence behind it.
@@ -79,7 +79,7 @@ class GrowingVoice:
         self._plan = Plan(sample_rate, channels, {}, ())
         self._voice = voice
         self._reach = crossfade.reach_samples(sample_rate)
-        self._runs: list[_Sounding] = []
+        self._runs: list[_Playing] = []
         self._resting_until = 0
         self._forgotten = 0
 
@@ -100,7 +100,7 @@ class GrowingVoice:
             self._runs[-1] = self._grown(self._runs[-1], step)
         else:
             [run] = join_runs([step])
-            self._runs.append(_Sounding(run, step, self._open(run)))
+            self._runs.append(_Playing(run, step, self._open(run)))
         self.until_sample = step.until_sample
 
     def rest(self, until: int) -> None:
@@ -187,11 +187,11 @@ class GrowingVoice:
     def _open(self, run: Run) -> RunAudio:
         return RunAudio(run.step, self._reader, self._plan, run.ramps)
 
-    def _grown(self, before: _Sounding, step: Step) -> _Sounding:
+    def _grown(self, before: _Playing, step: Step) -> _Playing:
         """Return a run with one more step; the join at its start is kept if it stays."""
         run = before.run.grown(before.last, step)
         begin = before.begin if before.run.is_head_settled(self._reach) else None
-        return _Sounding(run, step, self._open(run), begin)
+        return _Playing(run, step, self._open(run), begin)
 
     def _ends_in_silence(self, number: int) -> bool:
         """Return whether it is known that silence follows a run."""
@@ -236,7 +236,7 @@ class GrowingVoice:
             one.begin = self._join(one.at_sample, before, (one.run, one.audio))
         return one.begin
 
-    def _end_of(self, one: _Sounding) -> MadeJoin:
+    def _end_of(self, one: _Playing) -> MadeJoin:
         if one.end is None:
             one.end = self._join(one.until_sample, (one.run, one.audio), None)
         return one.end
@@ -257,7 +257,7 @@ class GrowingVoice:
         needed_from = min(before, one.until_sample - zone) - one.at_sample
         run = one.run.without_ramps(needed_from, rate)
         if run is not one.run:
-            self._runs[-1] = _Sounding(run, one.last, self._open(run), one.begin, one.end)
+            self._runs[-1] = _Playing(run, one.last, self._open(run), one.begin, one.end)
 
 
 def _can_grow(run: Run) -> bool:
@@ -274,5 +274,5 @@ def _place(out: np.ndarray, start: int, made: MadeJoin) -> None:
         out[first - start : last - start] = made.mixed[first - begin : last - begin]
 
 
-def _until_sample(one: _Sounding) -> int:
+def _until_sample(one: _Playing) -> int:
     return one.until_sample
