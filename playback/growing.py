@@ -178,7 +178,10 @@ class GrowingVoice:
         elif step.ramp and not goes_on:
             problem = "ramp=true, but it does not go on from the step before; make it false"
         elif goes_on and step.is_resampled:
-            problem = "transposed or stretched, it must not go on from the step before; move it"
+            problem = (
+                "transposed or stretched, it must not go on from the step before; change its gain"
+                " a little, or move it"
+            )
         elif not step.fits_in(n_samples):
             problem = f"it ends at {step.end_sample}, but the source has {n_samples} samples"
         if problem:
