@@ -33,7 +33,7 @@ from playback.steps import Step
 
 
 @dataclass(slots=True)
-class _Sounding:
+class _Playing:
     """A run with its audio, and with its joins once they are made.
 
     `last` is its last step. `begin` is the join at its start, and `end` that to silence behind it.
@@ -79,7 +79,7 @@ class GrowingVoice:
         self._plan = Plan(sample_rate, channels, {}, ())
         self._voice = voice
         self._reach = crossfade.reach_samples(sample_rate)
-        self._runs: list[_Sounding] = []
+        self._runs: list[_Playing] = []
         self._resting_until = 0
         self._forgotten = 0
 
@@ -100,7 +100,7 @@ class GrowingVoice:
             self._runs[-1] = self._grown(self._runs[-1], step)
         else:
             [run] = join_runs([step])
-            self._runs.append(_Sounding(run, step, self._open(run)))
+            self._runs.append(_Playing(run, step, self._open(run)))
         self.until_sample = step.until_sample
 
     def rest(self, until: int) -> None:
@@ -116,7 +116,7 @@ class GrowingVoice:
         tail = run.tail_limit(self._reach)
         if not _can_grow(run):
             return self.until_sample - tail
-        if not self._is_begin_settled(run):
+        if not run.is_head_settled(self._reach):
             return run.step.at_sample - self._left(len(self._runs) - 1)
         return self.until_sample - max(tail, run.glide_limit(self._plan.sample_rate))
 
@@ -178,7 +178,10 @@ class GrowingVoice:
         elif step.ramp and not goes_on:
             problem = "ramp=true, but it does not go on from the step before; make it false"
         elif goes_on and step.is_resampled:
-            problem = "transposed or stretched, it must not go on from the step before; move it"
+            problem = (
+                "transposed or stretched, it must not go on from the step before; change its gain"
+                " a little, or move it"
+            )
         elif not step.fits_in(n_samples):
             problem = f"it ends at {step.end_sample}, but the source has {n_samples} samples"
         if problem:
@@ -187,17 +190,11 @@ class GrowingVoice:
     def _open(self, run: Run) -> RunAudio:
         return RunAudio(run.step, self._reader, self._plan, run.ramps)
 
-    def _grown(self, before: _Sounding, step: Step) -> _Sounding:
+    def _grown(self, before: _Playing, step: Step) -> _Playing:
         """Return a run with one more step; the join at its start is kept if it stays."""
         run = before.run.grown(before.last, step)
-        begin = before.begin if self._is_begin_settled(before.run) else None
-        return _Sounding(run, step, self._open(run), begin)
-
-    def _is_begin_settled(self, run: Run) -> bool:
-        """Return whether the join at the start of a run stays, however the run goes on."""
-        glides_from = run.step.n_samples - run.glide_limit(self._plan.sample_rate)
-        is_heard_settled = run.head_limit(self._reach) <= glides_from
-        return run.is_head_settled(self._reach) and is_heard_settled
+        begin = before.begin if before.run.is_head_settled(self._reach) else None
+        return _Playing(run, step, self._open(run), begin)
 
     def _ends_in_silence(self, number: int) -> bool:
         """Return whether it is known that silence follows a run."""
@@ -242,7 +239,7 @@ class GrowingVoice:
             one.begin = self._join(one.at_sample, before, (one.run, one.audio))
         return one.begin
 
-    def _end_of(self, one: _Sounding) -> MadeJoin:
+    def _end_of(self, one: _Playing) -> MadeJoin:
         if one.end is None:
             one.end = self._join(one.until_sample, (one.run, one.audio), None)
         return one.end
@@ -259,13 +256,11 @@ class GrowingVoice:
         """Forget the ramps of the last run that neither reads nor its next join need."""
         one = self._runs[-1]
         rate = self._plan.sample_rate
-        if before <= one.at_sample + one.run.head_limit(self._reach):
-            return
         zone = self._reach + 2 * ZONE_GRID + context_samples(self.crossfade, rate)
         needed_from = min(before, one.until_sample - zone) - one.at_sample
         run = one.run.without_ramps(needed_from, rate)
         if run is not one.run:
-            self._runs[-1] = _Sounding(run, one.last, self._open(run), one.begin, one.end)
+            self._runs[-1] = _Playing(run, one.last, self._open(run), one.begin, one.end)
 
 
 def _can_grow(run: Run) -> bool:
@@ -282,5 +277,5 @@ def _place(out: np.ndarray, start: int, made: MadeJoin) -> None:
         out[first - start : last - start] = made.mixed[first - begin : last - begin]
 
 
-def _until_sample(one: _Sounding) -> int:
+def _until_sample(one: _Playing) -> int:
     return one.until_sample

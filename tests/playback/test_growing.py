@@ -4,6 +4,7 @@ import random
 import tracemalloc
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,19 +119,40 @@ def test_live_crossfade_needs_half_a_step_and_is_the_default_where_that_fits(ste
 
 
 def test_crossfade_does_not_depend_on_the_gain_at_which_the_run_goes_on():
-    """Even if that gain is reached within what the crossfade is decided from."""
-    for drawn in jumps(40, seed=3)[::2]:
-        if drawn.end_sample + HOP > LASTS[drawn.source]:
-            continue
-        first = Step(0, "ambi_choir", 20_000, HOP, 0)
-        step = replace(drawn, at_sample=HOP)
-        onwards = replace(step, start_sample=step.end_sample, at_sample=2 * HOP, ramp=True)
-        ends = [
-            played(plan([first, step, replace(onwards, gain_db=gain)]), SOUND[1], crossfade=LIVE)
-            for gain in (0.0, -40.0, 12.0)
+    """Even if that gain is reached within what the crossfade is decided from, as here: an attack
+    just before the join counts only if the sound behind the join is as loud.
+    """
+    for start in range(2000, 12_000, 100):
+        steps = [
+            Step(0, "ambi_choir", 20_000, HOP, 0),
+            Step(0, "loop_amen", start, 1, HOP),
+            Step(0, "loop_amen", start + 1, 63, HOP + 1),
+            Step(0, "loop_amen", start + 64, 500, HOP + 64, ramp=True),
         ]
-        until = 2 * HOP - HOP // 2
-        assert len({out[:until].tobytes() for out in ends}) == 1
+        ends = [
+            played(plan([*steps[:3], replace(steps[3], gain_db=gain)]), SOUND[1], crossfade=LIVE)
+            for gain in (0.0, -40.0)
+        ]
+        until = HOP + 64 - 31
+        np.testing.assert_array_equal(ends[0][:until], ends[1][:until])
+
+
+def test_what_was_forgotten_still_counts_for_the_next_join():
+    """It is forgotten before the sound around the join was read, or as soon as that was."""
+    for start in range(0, 40_000, 2000):
+        steps = [
+            Step(0, "loop_amen", start + n * HOP, HOP, n * HOP, gain_db=-40.0 * (n % 2), ramp=n > 0)
+            for n in range(4)
+        ]
+        steps.append(Step(0, "ambi_choir", 20_000 + start, HOP, 4 * HOP))
+        whole = played(plan(steps), SOUND[1], crossfade=LIVE)
+        voice = grow()
+        for step in steps:
+            voice.forget(voice.final_until)
+            voice.add(step)
+        voice.forget(4 * HOP + 10)
+        found = voice.read(4 * HOP + 10, voice.final_until)
+        np.testing.assert_array_equal(found, whole[4 * HOP + 10 : voice.final_until])
 
 
 def test_silence_is_final_as_far_as_it_is_promised():
