@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import faiss
 import numpy as np
 
 from db.database import Database
@@ -68,6 +69,7 @@ class Corpus:
         DatabaseError, ParameterError
             If it cannot be opened, has no units, or its settings do not go with the weights.
         """
+        faiss.omp_set_num_threads(1)  # threads take longer to start than one target takes
         self.database = Database(path, root=root)
         settings = self.database.settings
         self.space = Space(

@@ -130,8 +130,8 @@ class Engine:
         """Take note that so many samples of the tail were played instead of chosen units."""
         until = self.played + n_samples
         for line in self._lines:
-            if line.last is None:
-                line.rest(max(until - line.next_at, 0))
+            if not line.can_run_on:
+                line.rest(max(until - line.next_at, 1))
                 continue
             row = self._row_of(line.past.last)
             for step in line.run_on(until):
@@ -156,7 +156,7 @@ class Engine:
                 if command == "listen":
                     self._heard.clear()
         self._chooser.keep_up(self._controls.knobs)
-        self._time.keep(self._lines[0].next_at, self.played, self.listener)
+        self._time.keep(self._lines[0].next_at, self.listener)
 
     def _step(self, line: Line) -> None:
         """Choose the next unit of a line, or let it rest."""

@@ -75,6 +75,11 @@ class Line:
         """The step that is played, or None while it rests."""
         return None if self.is_resting else self._last
 
+    @property
+    def can_run_on(self) -> bool:
+        """Whether something plays that can go on; to transpose it further would take too long."""
+        return self.last is not None and not self.last.is_resampled
+
     def rest(self, n_samples: int) -> None:
         """Play nothing for so long."""
         self.is_resting = True
@@ -127,7 +132,7 @@ class Line:
     def preview(self, start: int, stop: int) -> np.ndarray:
         """Return what would sound if no unit were chosen until `stop`, as `read`."""
         far = stop + 2 * self._chunk  # the end of what runs on is not heard before `stop`
-        running_on = () if self.is_resting else self._running_on()
+        running_on = self._running_on() if self.can_run_on else ()
         steps = takewhile(lambda step: step.at_sample < far, running_on)
         return self._growing.preview(list(steps), start, stop)
 
@@ -157,15 +162,14 @@ class Line:
         while True:
             if start >= length:
                 start = max(length - self._back, 0)
-            step = replace(
+            n_samples = min(length - start, self._chunk)
+            yield replace(
                 last,
                 unit=NO_UNIT,
                 start_sample=start,
-                n_samples=min(length - start, self._chunk),
+                n_samples=n_samples,
                 at_sample=at,
                 ramp=False,
             )
-            last = kept_apart(step, last) if step.is_resampled else step
-            yield last
-            at = last.until_sample
-            start = last.end_sample
+            start += n_samples
+            at += n_samples

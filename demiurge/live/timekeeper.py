@@ -42,8 +42,8 @@ class Timekeeper:
         """Return the number of beats before a sample; 0 without a pulse."""
         return self._clock.beats(sample) if self.tempo else 0.0
 
-    def keep(self, now: int, played: int, listener: Listener | None) -> None:
-        """Take the tempo as it is at sample `now`, of which `played` have been played."""
+    def keep(self, now: int, listener: Listener | None) -> None:
+        """Take the tempo that counts from sample `now` on."""
         if not self._is_metrical:
             return
         tempo = self._controls.knobs.tempo or self._controls.clock_bpm
@@ -58,7 +58,7 @@ class Timekeeper:
             return
         self._clock.set_tempo(pulse.tempo, now)
         if pulse.tempo:
-            self._clock.follow(played - pulse.samples_since_beat)
+            self._clock.follow(pulse.beat_sample)
 
     def next_length(self, at: int) -> tuple[int, int | None]:
         """Return how long a unit that begins at a sample may last, and its part of a beat."""
