@@ -123,9 +123,8 @@ class UnitIndex:
         other.allowed = allowed
         other.counts = {"all": len(allowed), "filters": int(allowed.sum())}
         other._searchable = other._find_long_enough(self._min_samples)
-        if len(other) <= self._flat_units:
-            other.kind = "flat"
-            other._cells = None
+        if self._cells is not None:
+            other.kind = "flat" if len(other) <= self._flat_units else self._cells.kind
         return other
 
     def weighing(self, space: Space) -> Self:
@@ -223,12 +222,12 @@ class UnitIndex:
         Rows with fewer proposals are filled up with -1.
         """
         n = n_proposals(self.kind, k)
-        if self._cells is None:
+        if self._cells is None or self.kind == "flat":
             n = min(n, len(self))
             index = self._fast if n <= GPU_MOST else self._flat
             return self._searchable[index.search(self.space.vectors(sequence), n)[1]]
         if not self._cells.fits(self.space):
-            n *= OTHER_SPACE
+            n = max(n, OTHER_SPACE)
         n = min(n, len(self))
         ids = self._cells.propose(sequence, n, enough=k, allowed=self._allowed_bits)
         return self.database.units.find(ids)

@@ -35,7 +35,7 @@ SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a t
 # pq: proposals per neighbour wanted, and the least number of proposals
 COMPRESSED = 3
 LEAST_COMPRESSED = 192
-OTHER_SPACE = 16  # factor on proposals from cells that were found with other weights
+OTHER_SPACE = 3072  # least number of proposals from cells that were found with other weights
 
 
 def choose_kind(

@@ -1,9 +1,9 @@
 """Access control: only browsers on this machine or with the token, and no pages of other sites.
 
 A page of another site can make the browser send requests here, and can let its own name resolve to
-this address (DNS rebinding). Against the first, a request that changes something must have this
-server's Origin, which pages cannot forge. Against the second, Host must be an address, or a name
-that belongs to this machine alone.
+this address (DNS rebinding). Against the first, a request that changes something, and a WebSocket,
+must have this server's Origin, which pages cannot forge. Against the second, Host must be an
+address, or a name that belongs to this machine alone.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from hashlib import sha256
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,14 +25,19 @@ from demiurge.web.answers import UNEXPECTED, error_answer, wants_html
 from files.errors import ParameterError
 
 METHODS = ("GET", "HEAD", "POST")
+WITH_MAP = ("/map", "/live")
 LEAST_TOKEN = 16  # characters
-PAGES = re.compile(r"/(map|make|timeline(/[^/]+)?)?")
+PAGES = re.compile(r"/(live|map|make|timeline(/[^/]+)?)?")
+SCHEMES = {"ws": "http", "wss": "https"}  # of the page that opens a WebSocket
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self'"
     " 'nonce-{nonce}'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self';"
     " worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of requests not caused by other sites
+WRONG_HOST = "this is not the page's address; open the one that demiurge printed"
+WRONG_ORIGIN = "changes are taken only from this server's own pages (Origin must be theirs)"
+NO_TOKEN = "a token is needed; open the address that demiurge printed, token included"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -121,6 +126,9 @@ class Guard:
         self.security = security
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await (self._socket_refusal(HTTPConnection(scope)) or self.app)(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -145,13 +153,8 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the answer to a refused request, or to one with a token; None if it may pass."""
-        headers = request.headers
-        if not self.security.knows(headers.get("host", "")) or len(headers.getlist("host")) > 1:
-            return _refuse(
-                request,
-                "this is not the page's address; open the one that demiurge browse printed",
-                400,
-            )
+        if not self._knows_host(request):
+            return _refuse(request, WRONG_HOST, 400)
         if request.method not in METHODS:
             return _refuse(
                 request,
@@ -159,14 +162,8 @@ class Guard:
                 405,
                 {"Allow": ", ".join(METHODS)},
             )
-        if request.method == "POST" and headers.getlist("origin") != [
-            f"{request.url.scheme}://{headers['host']}"
-        ]:
-            return _refuse(
-                request,
-                "changes are taken only from this server's own pages (Origin must be theirs)",
-                403,
-            )
+        if request.method == "POST" and not _is_from_own_page(request):
+            return _refuse(request, WRONG_ORIGIN, 403)
         if _is_from_elsewhere(request):
             return _refuse(
                 request,
@@ -174,6 +171,24 @@ class Guard:
                 403,
             )
         return self._check_token(request) if self.security.token else None
+
+    def _socket_refusal(self, connection: HTTPConnection) -> Response | None:
+        """Return the answer to a refused WebSocket, None if it may be opened."""
+        if not self._knows_host(connection):
+            return _refuse(connection, WRONG_HOST, 400)
+        if not _is_from_own_page(connection):
+            return _refuse(connection, WRONG_ORIGIN, 403)
+        if self.security.token and not self._has_cookie(connection):
+            return _refuse(connection, NO_TOKEN, 401)
+        return None
+
+    def _knows_host(self, connection: HTTPConnection) -> bool:
+        hosts = connection.headers.getlist("host")
+        return len(hosts) == 1 and self.security.knows(hosts[0])
+
+    def _has_cookie(self, connection: HTTPConnection) -> bool:
+        given = connection.cookies.get(self.security.cookie, "")
+        return _same(given, self.security.cookie_value)
 
     def _check_token(self, request: Request) -> Response | None:
         given = request.query_params.get("token")
@@ -183,15 +198,16 @@ class Guard:
                 self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict"
             )
             return answer
-        if given is None and _same(
-            request.cookies.get(self.security.cookie, ""), self.security.cookie_value
-        ):
+        if given is None and self._has_cookie(request):
             return None
-        return _refuse(
-            request,
-            "a token is needed; open the address that demiurge browse printed, token included",
-            401,
-        )
+        return _refuse(request, NO_TOKEN, 401)
+
+
+def _is_from_own_page(connection: HTTPConnection) -> bool:
+    """Return whether the Origin is this server's."""
+    scheme = connection.url.scheme
+    own = f"{SCHEMES.get(scheme, scheme)}://{connection.headers['host']}"
+    return connection.headers.getlist("origin") == [own]
 
 
 def _is_from_elsewhere(request: Request) -> bool:
@@ -220,7 +236,7 @@ def _same(a: str, b: str) -> bool:
 
 
 def _refuse(
-    request: Request, message: str, status: int, headers: dict[str, str] | None = None
+    request: HTTPConnection, message: str, status: int, headers: dict[str, str] | None = None
 ) -> Response:
     if wants_html(request):
         return PlainTextResponse(message, status, headers)
@@ -233,7 +249,7 @@ def _policy(request: Request, nonce: str) -> str:
     A map with ?compile=1 may compile code, for graphics drivers that lack precompiled code
     (static/map/gl.js), unless it was reached by a link from another site.
     """
-    compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
+    compiles = request.url.path in WITH_MAP and request.query_params.get("compile") == "1"
     compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES
     return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")
 

@@ -21,7 +21,7 @@ from query.options import DEFAULT_K
 from query.rules import REST
 from query.space import Space
 
-LIVE_FLAT = 50_000  # units that are compared one by one; 0.4 ms
+LIVE_FLAT = 100_000  # units that are compared one by one, in 0.8 ms
 # nearest units considered where harmony or metre is asked for, and where the rules forbid all
 WIDER = 128
 WIDEST = 256
@@ -57,14 +57,19 @@ class OnlineMosaic:
         self._get_ready()
 
     def _get_ready(self) -> None:
-        """Make what would be made at the first choice, and slow it down."""
-        mean = self._space.database.normaliser.mean
-        self._index.search(mean[None], k=1)
+        """Read and make what would be at the first choices, and slow them down."""
+        database = self._space.database
+        database.rows.check(np.arange(len(database.sources)))
+        self._index.search(database.normaliser.mean[None], k=1)
         _ = self._space.joins.by_chance
 
     @property
     def index(self) -> UnitIndex:
         return self._index
+
+    @property
+    def space(self) -> Space:
+        return self._space
 
     def allowing(self, allowed: np.ndarray) -> "OnlineMosaic":
         """Return this for other units that pass the filters; as `UnitIndex.allowing`."""

@@ -170,6 +170,7 @@ def test_the_few_units_that_filters_leave_are_compared_one_by_one(corpus, target
     vectors = space.unit_vectors(every_fifth)
     nearest = [space.distances(vectors, target).argmin() for target in space.vectors(targets)]
     np.testing.assert_array_equal(few.search(targets, k=1).positions[:, 0], every_fifth[nearest])
+    assert few.allowing(everything.allowed).kind == "pq"
 
 
 def test_other_weights_need_no_other_cells(corpus, targets, monkeypatch):
