@@ -7,6 +7,7 @@ from demiurge.live.beat_clock import BeatClock
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.listener import Listener
+from demiurge.timing import ENOUGH, Tempos
 
 ON_TIME_SECONDS = 0.03  # how far from its place in the beat a unit may end without being cut
 TRANSPOSED_SECONDS = 0.25  # what short units that are transposed are played on for at least
@@ -16,8 +17,9 @@ PULSE_SECONDS = 1.0  # between two looks for the input's pulse
 class Timekeeper:
     """The tempo, and the lengths of units that come of it.
 
-    The tempo is the knob's; if that is 0, an external clock's; else the input's. It counts for
-    units that are parts of beats; all others are as long as they are.
+    The tempo is the knob's; if that is 0, an external clock's; else the input's, if enough of the
+    corpus is at it. It counts for units that are parts of beats; all others are as long as they
+    are.
     """
 
     def __init__(self, corpus: Corpus, controls: Controls, background: Background) -> None:
@@ -26,7 +28,7 @@ class Timekeeper:
         self._units = corpus.database.units
         self._controls = controls
         self._background = background
-        self._is_metrical = settings.is_metrical
+        self._tempos = Tempos(corpus.database) if settings.is_metrical else None
         self._longest = round(settings.max_unit_ms * settings.sample_rate / 1000)
         self._step_samples = corpus.step_samples
         self._varies = settings.units_vary
@@ -44,7 +46,7 @@ class Timekeeper:
 
     def keep(self, now: int, listener: Listener | None) -> None:
         """Take the tempo that counts from sample `now` on."""
-        if not self._is_metrical:
+        if self._tempos is None:
             return
         tempo = self._controls.knobs.tempo or self._controls.clock_bpm
         if tempo or listener is None:
@@ -56,9 +58,19 @@ class Timekeeper:
         pulse = self._background.take("pulse")
         if pulse is None:
             return
-        self._clock.set_tempo(pulse.tempo, now)
-        if pulse.tempo:
+        self._clock.set_tempo(self._tempo_like(pulse.tempo), now)
+        if self._clock.tempo:
             self._clock.follow(pulse.beat_sample)
+
+    def _tempo_like(self, tempo: float) -> float:
+        """Return the tempo of the input, or twice or half of it; 0 if the corpus has none like it.
+
+        Its units would have to be cut at every step.
+        """
+        if not tempo or self._tempos is None:
+            return 0.0
+        level, _ = self._tempos.choose_level(tempo)
+        return level if self._tempos.share(level) >= ENOUGH else 0.0
 
     def next_length(self, at: int) -> tuple[int, int | None]:
         """Return how long a unit that begins at a sample may last, and its part of a beat."""

@@ -9,10 +9,12 @@ from db.columns import columns_of
 from db.settings import METRICAL, DescriptorSettings
 from query.metre import part_costs, tempo_costs
 from query.online.choice import Wishes
-from query.together import HARMONY
 
 CHROMA = "chroma"
 SILENT = 1e-9  # least length of a chroma vector
+# cost of a unit whose chroma is unrelated to what sounds beside: a third of what it is for voices
+# that are found together (`query.together`), so that runs are not cut up for it
+BESIDE = 8.0
 WANTED = 24.0  # cost of a unit that has none of the wanted pitch classes
 
 
@@ -68,7 +70,7 @@ def chroma_costs(chroma: np.ndarray, wishes: Wishes) -> np.ndarray:
         wanted = chroma @ _has_wanted(wishes.pitch_classes)
         costs += WANTED * (1 - wanted / np.maximum(chroma.sum(axis=1), SILENT))
     if wishes.chroma is not None:
-        costs += HARMONY * (1 - _centred(chroma) @ _centred(wishes.chroma))
+        costs += BESIDE * (1 - _centred(chroma) @ _centred(wishes.chroma))
     return costs
 
 
