@@ -6,8 +6,7 @@ import pytest
 from db.settings import DescriptorSettings
 from query.metre import PART, TEMPO
 from query.online.choice import Wishes
-from query.online.harmony import WANTED, Harmony
-from query.together import HARMONY
+from query.online.harmony import BESIDE, WANTED, Harmony
 
 C_AND_G = np.array([1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], np.float32)
 F_SHARP = np.array([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], np.float32)
@@ -41,7 +40,7 @@ def test_a_unit_costs_as_much_as_it_disagrees_with_what_sounds_beside():
     rows = rows_of_chroma(C_AND_G, F_SHARP, np.zeros(12))
     costs = Harmony(SETTINGS).costs(rows, LENGTHS, Wishes(1024, chroma=C_AND_G))
     correlation = np.corrcoef(C_AND_G, F_SHARP)[0, 1]
-    np.testing.assert_allclose(costs, HARMONY * np.array([0, 1 - correlation, 1]), atol=1e-4)
+    np.testing.assert_allclose(costs, BESIDE * np.array([0, 1 - correlation, 1]), atol=1e-4)
 
 
 def test_the_target_is_given_the_wanted_pitch_classes():
