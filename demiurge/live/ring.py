@@ -81,9 +81,15 @@ class OutputRing:
             return until
 
     def finish(self) -> None:
-        """Take note that nothing more comes: after the last block there is silence."""
+        """Take note that nothing more comes: the tail is faded out, then there is silence."""
         with self._lock:
+            if self._is_finished:
+                return
             self._is_finished = True
+            last = self._tail[self._ran_on : self._ran_on + FADE_SAMPLES]
+            gains = np.linspace(1, 0, len(last), endpoint=False, dtype=np.float32)
+            self._blocks.append(last * gains[:, np.newaxis])
+            self.ahead += len(last)
 
     def fill(self, out: np.ndarray) -> int:
         """Fill an array, float32, (n, channels), with the next samples.
