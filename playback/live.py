@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from files.errors import ParameterError, install_command
+from files.errors import ParameterError
+from playback.devices import device_names, find_device, import_sounddevice
 
 AHEAD_S = 2.0  # made in advance, so that a slow file does not cause a gap
 LATENCY_S = 0.2  # the device's buffer: longer than the interpreter is ever busy with other things
@@ -53,9 +54,9 @@ def play(
     ParameterError
         If sounddevice or PortAudio is missing, or no device plays this.
     """
-    sounddevice = _import_sounddevice()
+    sounddevice = import_sounddevice()
     options = {
-        "device": _find_output(sounddevice, device),
+        "device": find_device(sounddevice, device, "output"),
         "channels": channels,
         "dtype": "float32",
         "samplerate": sample_rate,
@@ -70,7 +71,7 @@ def play(
         except sounddevice.PortAudioError as error:
             raise ParameterError(
                 f"device={device!r} does not play {channels} channels at {sample_rate} Hz"
-                f" ({error}); choose another of {_names(sounddevice)}, or write a file with -o"
+                f" ({error}); choose another of {device_names(sounddevice, 'output')}, or write a file with -o"
             ) from error
 
 
@@ -138,45 +139,3 @@ def _made_ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np
         stopped.set()
         places.release()
         thread.join()
-
-
-def _import_sounddevice() -> Any:
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise ParameterError(
-            f"playing live needs the package sounddevice; {install_command('live')}"
-        ) from error
-    except OSError as error:
-        raise ParameterError(
-            f"playing live needs the library PortAudio ({error}); apt install libportaudio2 on"
-            " Debian and Ubuntu (on macOS and Windows it comes with the package: pip install"
-            " --force-reinstall sounddevice)"
-        ) from error
-    return sounddevice
-
-
-def check_output_device(device: str | int | None = None) -> None:
-    """Raise a `ParameterError` if there is no way to play audio on this machine."""
-    _find_output(_import_sounddevice(), device)
-
-
-def _find_output(sounddevice: Any, device: str | int | None) -> int:
-    """Return the number of the output device."""
-    names = _names(sounddevice)
-    if not names:
-        raise ParameterError("no audio output device; connect one or write a file with -o")
-    wanted = int(device) if isinstance(device, str) and device.isdigit() else device
-    try:
-        return sounddevice.query_devices(wanted, kind="output")["index"]
-    except (ValueError, sounddevice.PortAudioError) as error:
-        raise ParameterError(
-            f"device={device!r}: no such audio output ({error}); choose one of {names}"
-        ) from error
-
-
-def _names(sounddevice: Any) -> str:
-    outputs = [
-        device for device in sounddevice.query_devices() if device["max_output_channels"] > 0
-    ]
-    return ", ".join(f"{device['index']} {device['name']}" for device in outputs)

@@ -141,7 +141,7 @@ def show_plan(
 
 def check_request(wanted: Wanted) -> None:
     """Refuse requests for nothing, for a picture without OUT, or without a loudspeaker."""
-    from playback.live import check_output_device
+    from playback.devices import check_output_device
 
     if wanted.picture and not wanted.out:
         raise ParameterError(

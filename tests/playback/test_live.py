@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from files.errors import ParameterError, PlanError
-from playback.live import CHUNK_SAMPLES, Played, check_output_device, play
+from playback.devices import check_output_device
+from playback.live import CHUNK_SAMPLES, Played, play
 
 RATE = 44100
 OUTPUTS = [

@@ -1,0 +1,295 @@
+"""A session through audio devices.
+
+    device's thread ──► InputRing ──► worker: hear, produce, tail ──► OutputRing ──► device's thread
+
+The device's thread only copies samples. The worker keeps the ring of the output filled, and the
+main thread waits for the end, for signals, and for devices that vanish.
+"""
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+
+from audio.channels import fit_channels
+from demiurge.live.resampling import DeviceResampling
+from demiurge.live.ring import InputRing, OutputRing
+from demiurge.live.streams import DeviceOptions, choose_input, choose_output, open_streams
+from files.errors import ParameterError
+from playback.devices import import_sounddevice
+
+AHEAD_SECONDS = 0.023  # that are certain before they are needed: one unit of work
+TAIL_SECONDS = 0.2  # that the last unit can run on while the worker is held up
+INPUT_SECONDS = 2.0  # of input that wait at most
+WAKE_SECONDS = 0.1  # the worker looks for itself, should a device not wake it
+CHECK_SECONDS = 0.01  # between two looks at the devices
+GONE_SECONDS = 2.0  # without a sign of a device: it has vanished
+SWITCH_SECONDS = 0.0005  # before Python lets the device's thread run; 0.005 by default
+
+
+class Counts(Protocol):
+    """Where an engine keeps how well it was heard."""
+
+    underruns: int
+
+
+class Playable(Protocol):
+    """What a session needs of an engine; its methods are called by one thread at a time."""
+
+    sample_rate: int
+    channels: int
+    ended: bool
+
+    @property
+    def meters(self) -> Counts: ...
+
+    def set_input(self, sample_rate: int) -> None:
+        """Expect an input at this rate."""
+
+    def hear(self, block: np.ndarray) -> None:
+        """Take the next samples of the input, float32, (n, any channels)."""
+
+    def produce(self, n_samples: int) -> np.ndarray:
+        """Return the next samples of the output, float32, (n_samples, channels)."""
+
+    def tail(self, n_samples: int) -> np.ndarray:
+        """Return what plays after them if nothing else is chosen; changes nothing."""
+
+    def take_back(self) -> None:
+        """Forget the last call of `produce`: its samples came too late and were not played."""
+
+    def ran_on(self, n_samples: int) -> None:
+        """Take note that so many samples of the tail are played; the next ones follow them.
+
+        The tail is the one before the last `produce` if that was taken back.
+        """
+
+
+class Feed:
+    """Keeps the ring of an output filled by an engine; the work of the worker's thread."""
+
+    def __init__(
+        self, engine: Playable, heard: InputRing, ring: OutputRing, ahead_samples: int
+    ) -> None:
+        self._engine = engine
+        self._heard = heard
+        self._ring = ring
+        self._ahead = ahead_samples
+        self._tail_samples = round(TAIL_SECONDS * engine.sample_rate)
+
+    def top_up(self) -> None:
+        """Let the engine hear what waits, and produce what is missing."""
+        block = self._heard.read()
+        if len(block):
+            self._engine.hear(block)
+        missing = self._ahead - self._ring.ahead
+        if missing <= 0:
+            return
+        self._run_on(0)
+        made = self._make(missing)
+        least = missing
+        while not self._ring.write(*made):  # the device could not wait for it
+            self._engine.take_back()
+            self._run_on(least)
+            least *= 2  # so that it comes in time at last
+            made = self._make(missing)
+
+    def _run_on(self, least: int) -> None:
+        ran_on = self._ring.run_on(least)
+        if ran_on:
+            self._engine.ran_on(ran_on)
+
+    def _make(self, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        block = self._engine.produce(n_samples)
+        tail = self._engine.tail(self._tail_samples)
+        channels = self._ring.channels
+        return fit_channels(block, channels), fit_channels(tail, channels)
+
+
+class DeviceSession:
+    """An engine that is heard through audio devices.
+
+    Attributes
+    ----------
+    output, input : Port
+        How the devices are used; `input` is None without one.
+    underruns, overruns : int
+        Times that a device had nothing to play, and that samples of the input were lost.
+    """
+
+    def __init__(
+        self, engine: Playable, asked: DeviceOptions, *, ahead_seconds: float = AHEAD_SECONDS
+    ) -> None:
+        """Find the devices; raise a ParameterError if there are none or they cannot be used."""
+        rate = engine.sample_rate
+        self.output = choose_output(asked, rate, engine.channels)
+        self.input = choose_input(asked, self.output)
+        self._engine = engine
+        self._block_samples = asked.block_samples
+        self._ring = OutputRing(self.output.channels)
+        waiting = self.input or self.output
+        self._heard = InputRing(round(INPUT_SECONDS * waiting.sample_rate), waiting.channels)
+        self._feed = Feed(engine, self._heard, self._ring, round(ahead_seconds * rate))
+        self._resampling: DeviceResampling | None = None
+        if self.output.sample_rate != rate:
+            self._resampling = DeviceResampling(
+                rate, self.output.sample_rate, self.output.channels
+            )
+        self._gaps = 0
+        self._lost = 0
+        self._latencies: tuple[float, ...] = ()
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._signs: dict[str, float] = {}
+
+    @property
+    def underruns(self) -> int:
+        return self._ring.underruns + self._gaps
+
+    @property
+    def overruns(self) -> int:
+        return self._heard.overruns + self._lost
+
+    @property
+    def late(self) -> int:
+        """Times that the last unit ran on."""
+        return self._ring.late
+
+    @property
+    def device_seconds(self) -> float:
+        """The latency of the devices, as they tell it, there and back."""
+        return sum(self._latencies)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Play until the engine has ended or `stop` says so; what is certain is still played.
+
+        Raises
+        ------
+        ParameterError
+            If a device cannot be opened, or vanishes.
+        """
+        sounddevice = import_sounddevice()
+        if self.input is not None:
+            self._engine.set_input(self.input.sample_rate)
+        worker = threading.Thread(target=self._work, name="live", daemon=True)
+        streams: list[Any] = []
+        try:
+            with _undisturbed():
+                streams = self._open()
+                worker.start()
+                self._wait_until(lambda: self._ring.ahead > 0 or self._ended.is_set())
+                self._start(streams)
+                self._wait_until(lambda: self._ended.is_set() or stop(), streams)
+                self._finish(worker)
+                self._wait_until(lambda: self._ring.ahead == 0, streams)
+                for stream in streams:
+                    stream.stop()  # waits for the last sample
+        except sounddevice.PortAudioError as error:
+            raise ParameterError(
+                f"the audio devices cannot be used ({error}); choose others"
+            ) from error
+        finally:
+            for stream in streams:
+                stream.close()  # discards the rest
+            self._finish(worker)
+        if self._failure is not None:
+            raise self._failure
+
+    def _open(self) -> list[Any]:
+        streams = open_streams(
+            self.output,
+            self.input,
+            block_samples=self._block_samples,
+            fill=self._fill,
+            take=self._take,
+        )
+        self._latencies = tuple(float(np.sum(stream.latency)) for stream in streams)
+        return streams
+
+    def _start(self, streams: list[Any]) -> None:
+        now = time.monotonic()
+        self._signs = {"output": now} if self.input is None else {"output": now, "input": now}
+        for stream in streams:
+            stream.start()
+
+    def _finish(self, worker: threading.Thread) -> None:
+        """End the worker, which finishes what it is at."""
+        self._stopped.set()
+        self._wake.set()
+        if worker.ident is not None:
+            worker.join()
+        self._ring.finish()
+
+    def _wait_until(self, is_over: Callable[[], bool], streams: list[Any] | None = None) -> None:
+        while not is_over():
+            time.sleep(CHECK_SECONDS)
+            if self._failure is not None:
+                raise self._failure
+            if streams is not None:
+                self._check(streams)
+
+    def _check(self, streams: list[Any]) -> None:
+        """Raise a ParameterError if a device has vanished."""
+        for kind, sign in self._signs.items():
+            silent_for = time.monotonic() - sign
+            if silent_for > GONE_SECONDS or not all(stream.active for stream in streams):
+                raise ParameterError(
+                    f"the audio {kind} {self._name_of(kind)} has vanished; connect it again and"
+                    " start anew"
+                )
+
+    def _name_of(self, kind: str) -> str:
+        port = self.output if self.input is None or kind == "output" else self.input
+        return port.name
+
+    def _work(self) -> None:
+        try:
+            while not self._stopped.is_set() and not self._engine.ended:
+                self._wake.clear()
+                self._feed.top_up()
+                self._engine.meters.underruns = self.underruns
+                self._wake.wait(WAKE_SECONDS)
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ended.set()
+
+    def _fill(self, out: np.ndarray, status: Any) -> None:
+        """Give the device its next samples; called by its thread."""
+        self._signs["output"] = time.monotonic()
+        self._gaps += bool(status.output_underflow)
+        if self._resampling is None:
+            self._ring.fill(out)
+        else:
+            needed = self._resampling.needed(len(out))
+            block = np.empty((needed, self.output.channels), np.float32)
+            self._ring.fill(block)
+            out[:] = self._resampling.make(block, len(out))
+        self._wake.set()
+
+    def _take(self, block: np.ndarray, status: Any) -> None:
+        """Keep what the device has heard; called by its thread."""
+        self._signs["input"] = time.monotonic()
+        self._lost += bool(status.input_overflow)
+        self._heard.write(block)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the device's thread run soon, and keep collections of garbage short, within the block."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what is there by now is not looked at again
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
