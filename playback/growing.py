@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -82,6 +83,13 @@ class GrowingVoice:
         self._runs: list[_Playing] = []
         self._resting_until = 0
         self._forgotten = 0
+
+    def __copy__(self) -> Self:
+        """Return a voice that goes on from here by itself."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._runs = self._runs[:]
+        return other
 
     def add(self, step: Step) -> None:
         """Add the next step.
@@ -148,7 +156,6 @@ class GrowingVoice:
         Nothing changes. Raises as `add` and `read` do.
         """
         ahead = copy(self)
-        ahead._runs = self._runs[:]
         for step in steps:
             ahead.add(step)
         ahead.rest(max(stop, ahead.until_sample + 1))

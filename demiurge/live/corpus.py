@@ -9,14 +9,18 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.levels import level_column
-from files.errors import DatabaseError, ParameterError
+from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
 from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
+from playback.steps import Step
 from query.filters import Filters, filter_units
 from query.online.mosaic import OnlineMosaic, online_index, online_weights
 from query.settings import SearchSettings
 from query.space import Space
+
+FOLLOW_DB = 24.0  # most that a unit is raised or lowered
+SILENT_DB = -60.0  # quieter units are not raised
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,25 @@ class Corpus:
         for number, source in enumerate(self.database.sources):
             if source.path in gone:
                 self._is_unreadable[number] = True
+
+    def problem_of(self, step: Step, lead: int) -> str:
+        """Return why a step cannot be played, with `lead` samples around it; "" if it can."""
+        try:
+            first = max(step.start_sample - lead, 0)
+            last = min(step.end_sample + lead, self.reader.length(step.source))
+            samples = np.empty((last - first, self.channels), np.float32)
+            self.reader.read_into(samples, step.source, first)
+        except (AudioError, PlanError) as error:
+            return str(error)
+        return ""
+
+    def gain_towards(self, loudness_db: float, position: int) -> float:
+        """Return the gain that brings a unit to a loudness, in dB; 0 if its own is not known."""
+        if self.levels is None:
+            return 0.0
+        level = float(self.levels[position])
+        most = FOLLOW_DB if level > SILENT_DB else 0.0
+        return float(np.clip(loudness_db - level, -FOLLOW_DB, most))
 
     def close(self) -> None:
         """Close the files of sources."""

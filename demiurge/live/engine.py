@@ -20,14 +20,10 @@ from demiurge.live.meters import SILENCE_DB, Meters
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from demiurge.live.worlds import Worlds
-from files.errors import AudioError, PlanError
 from playback.lead import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
-
-FOLLOW_DB = 24.0  # most that a unit is raised or lowered
-SILENT_DB = -60.0  # quieter units are not raised
 
 
 class Engine:
@@ -73,19 +69,22 @@ class Engine:
         self._director = Director()
         self._heard = Heard(database.settings.n_descriptors)
         self._time = Timekeeper(corpus, controls, self._background)
-        self._crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
+        crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
+        self._lead = lead_samples(crossfade, self.sample_rate)
         self._lines = [
             Line(
                 database,
                 corpus.reader,
                 voice,
                 channels=self.channels,
-                crossfade=self._crossfade,
+                crossfade=crossfade,
             )
             for voice in range(MOST_VOICES)
         ]
         self._leave: set[int] = set()  # lines that have not jumped yet
         self._asked = 0  # samples asked for so far
+        self._committed = 0  # samples that cannot be taken back
+        self._unwritten: list[tuple[Step, np.ndarray]] = []
         self._begins = False  # whether the first unit has found its place
         self._plays = False
 
@@ -105,6 +104,7 @@ class Engine:
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
+        self._commit()
         until = self.played + n_samples
         self._asked = until
         with self.meters.working():
@@ -126,6 +126,23 @@ class Engine:
             block += line.preview(self.played, until)
         return np.clip(block, -1, 1)
 
+    def take_back(self) -> None:
+        """Forget the last call of `produce`: its samples came too late and were not played."""
+        for line in self._lines:
+            line.take_back()
+        self.played = self._committed
+        self._unwritten.clear()
+
+    def _commit(self) -> None:
+        """Take note that everything so far is played."""
+        for line in self._lines:
+            line.mark()
+        self._committed = self.played
+        if self._take is not None:
+            for step, row in self._unwritten:
+                self._take.add(step, row)
+        self._unwritten.clear()
+
     def ran_on(self, n_samples: int) -> None:
         """Take note that so many samples of the tail were played instead of chosen units."""
         until = self.played + n_samples
@@ -134,15 +151,16 @@ class Engine:
                 line.rest(max(until - line.next_at, 1))
                 continue
             row = self._row_of(line.past.last)
-            for step in line.run_on(until):
-                self._write(step, row)
+            self._unwritten += [(step, row) for step in line.run_on(until)]
             line.read(self.played, until)
         self.played = until
+        self._commit()
         self.meters.late += 1
 
     def close(self) -> None:
-        """End what is done beside."""
+        """End what is done beside, and write down what was played last."""
         self._background.close()
+        self._commit()
 
     def _obey(self) -> None:
         """Do what was asked for since the last time."""
@@ -183,9 +201,8 @@ class Engine:
         if self.listener is None or settings.units_vary:
             return
         centre = settings.hop_length // 2 if settings.window_centre == "span" else 0
-        lead = lead_samples(self._crossfade, self.sample_rate)
         ahead = self._asked - self.listener.n_heard
-        first = (ahead + lead + centre + settings.n_fft // 2) % self._corpus.step_samples
+        first = (ahead + self._lead + centre + settings.n_fft // 2) % self._corpus.step_samples
         for line in self._lines:
             line.rest(first)
 
@@ -218,10 +235,11 @@ class Engine:
         lasting = self._time.length_of(choice.position, n_samples)
         gain_db = self._gain_db(choice.position, knobs)
         step, goes_on = line.step_of(choice, lasting, gain_db, knobs.transpose)
-        if not self._can_read(step):
+        if problem := self._corpus.problem_of(step, self._lead):
+            self._chooser.give_up(step.source, problem)
             return NOTHING
         line.play(step, choice.position, goes_on=goes_on)
-        self._write(step, row)
+        self._unwritten.append((step, row))
         self._leave.discard(line.voice)
         if line.voice == 0 and knobs.mode != "mosaic":
             self._heard.add(self._row_of(choice.position), lasting)
@@ -239,33 +257,10 @@ class Engine:
     def _gain_db(self, position: int, knobs: Knobs) -> float:
         """Return the gain of a unit: the knob's, less with voices, more if it is to follow."""
         gain_db = knobs.level - to_decibels(knobs.voices**0.5)
-        levels = self._corpus.levels
-        if not knobs.follow_loudness or levels is None or self.listener is None:
+        if not knobs.follow_loudness or self.listener is None:
             return gain_db
-        level = float(levels[position])
-        missing = float(np.clip(self.listener.loudness_db - level, -FOLLOW_DB, FOLLOW_DB))
-        if level < SILENT_DB:
-            missing = min(missing, 0.0)
-        return gain_db + knobs.follow_loudness * missing
-
-    def _can_read(self, step: Step) -> bool:
-        """Return whether a step's audio is there; if not, its source is not played any more."""
-        reader = self._corpus.reader
-        lead = lead_samples(self._crossfade, self.sample_rate)
-        try:
-            first = max(step.start_sample - lead, 0)
-            last = min(step.end_sample + lead, reader.length(step.source))
-            reader.read_into(
-                np.empty((last - first, self.channels), np.float32), step.source, first
-            )
-        except (AudioError, PlanError) as error:
-            self._chooser.give_up(step.source, str(error))
-            return False
-        return True
-
-    def _write(self, step: Step, row: np.ndarray) -> None:
-        if self._take is not None:
-            self._take.add(step, row)
+        following = self._corpus.gain_towards(self.listener.loudness_db, position)
+        return gain_db + knobs.follow_loudness * following
 
     def _tell(self, line: Line, choice: Choice, knobs: Knobs) -> None:
         """Publish what was chosen."""

@@ -1,6 +1,7 @@
 """A voice of a session: its steps, where its next unit begins, and its sound."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from itertools import takewhile
 
@@ -64,6 +65,7 @@ class Line:
             voice=voice,
             crossfade=crossfade,
         )
+        self.mark()
 
     @property
     def final_until(self) -> int:
@@ -122,6 +124,16 @@ class Line:
         self._last = step
         self.is_resting = False
         self.next_at = step.until_sample
+
+    def mark(self) -> None:
+        """Let `take_back` return to this moment."""
+        self.past.mark()
+        self._marked = (copy(self._growing), self._last, self.is_resting, self.next_at)
+
+    def take_back(self) -> None:
+        """Forget what was played since the last `mark`."""
+        self.past.take_back()
+        self._growing, self._last, self.is_resting, self.next_at = self._marked
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return final samples, float32, (stop - start, channels); those before are forgotten."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from db.unit_table import Units
 from query.continuation_costs import MOVED_SECONDS
-from query.greedy import NOTHING_BEFORE, stop_playing
+from query.greedy import NOTHING_BEFORE, Before, stop_playing
 from query.online.choice import Wishes
 from query.rules import LAG, NEAR, REST
 from query.together import NEAR_SECONDS
@@ -49,6 +49,7 @@ class OnlinePast:
         self._uses = np.zeros(len(units), np.int32)
         self._begun = np.full(len(units), LONG_AGO)
         self._lately: deque[int] = deque(maxlen=LAG)
+        self._taken: list[tuple[tuple[int, int, Before, list[int], int, int], int, int]] = []
         units.after(np.zeros(1, np.int64), np.zeros(1, np.int64))  # slow the first time
 
     @property
@@ -64,6 +65,8 @@ class OnlinePast:
 
         `goes_on` says whether it continues the run before it.
         """
+        begun = self._begun[position] if position != REST else LONG_AGO
+        self._taken.append((self._state(), position, begun))
         self.run_samples = n_samples + (self.run_samples if goes_on else 0)
         self._last_samples = n_samples
         self.before = stop_playing(self._units, position, n_samples)
@@ -72,9 +75,32 @@ class OnlinePast:
             self._begun[position] = self.now
         self._lately.append(position)
         if len(self._lately) == LAG:
-            self._count_neighbours(self._lately[0])
+            self._count_neighbours(self._lately[0], 1)
         self.now += n_samples
         self.n_steps += 1
+
+    def mark(self) -> None:
+        """Let `take_back` return to this moment."""
+        self._taken.clear()
+
+    def take_back(self) -> None:
+        """Forget what was played since the last `mark`, which `ran_on` must not have followed."""
+        while self._taken:
+            state, position, begun = self._taken.pop()
+            if len(self._lately) == LAG:
+                self._count_neighbours(self._lately[0], -1)
+            if position != REST:
+                self._uses[position] -= 1
+                self._begun[position] = begun
+            self._restore(state)
+
+    def _state(self) -> tuple[int, int, Before, list[int], int, int]:
+        lately = list(self._lately)
+        return self.run_samples, self._last_samples, self.before, lately, self.now, self.n_steps
+
+    def _restore(self, state: tuple[int, int, Before, list[int], int, int]) -> None:
+        self.run_samples, self._last_samples, self.before, lately, self.now, self.n_steps = state
+        self._lately = deque(lately, LAG)
 
     def ran_on(self, n_samples: int) -> None:
         """Take note that the last unit, or rest, was played for so many samples more."""
@@ -83,15 +109,15 @@ class OnlinePast:
         self.before = stop_playing(self._units, self.last, self._last_samples)
         self.now += n_samples
 
-    def _count_neighbours(self, position: int) -> None:
-        """Count one more use of the units close to a unit in its source; they sound alike."""
+    def _count_neighbours(self, position: int, uses: int) -> None:
+        """Count more uses of the units close to a unit in its source; they sound alike."""
         if position == REST:
             return
         first = max(position - NEAR, 0)
         near = np.arange(first, min(position + NEAR + 1, len(self._units)))
         source = self._units.source
         beside = near[(source[near] == source[position]) & (near != position)]
-        self._uses[beside] += 1
+        self._uses[beside] += uses
 
     def lasting(self, here: np.ndarray, n_samples: int) -> np.ndarray:
         """Return how long units will be played at a step that lasts `n_samples`, int64, (n,)."""

@@ -107,6 +107,24 @@ def test_a_late_unit_lets_the_last_one_run_on(session, kind, transpose):
     assert one.facts()["late"] == 12
 
 
+@pytest.mark.parametrize("mode", ["mosaic", "free"])
+@pytest.mark.parametrize("kind", ["frame", "beat/4"])
+def test_what_came_too_late_is_taken_back(session, kind, mode):
+    """As `demiurge.live.devices` does, when the device could not wait for a block."""
+    late = np.random.default_rng(1)
+    blocks = []
+    with session(Knobs(mode=mode, voices=2, novelty=2, min_reuse=0.3), kind) as one:
+        for _ in range(40):
+            blocks.append(play(one, 0.05, block=441))
+            tail = one.engine.tail(4096)
+            one.engine.produce(int(late.integers(1, 6000)))
+            one.engine.take_back()
+            n_samples = int(late.integers(1, 4096))
+            one.engine.ran_on(n_samples)
+            blocks.append(tail[:n_samples])
+    check_is_what_was_played(one, np.concatenate(blocks))
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_the_same_session_gives_the_same_bytes(session, mode):
     plans = []

@@ -133,3 +133,25 @@ def test_what_the_filters_leave_out_is_not_played():
 def test_memory_does_not_grow(steps):
     past = past_of(Toy([20, 20], 0), *([3, 4, REST, 25] * steps))
     assert len(past._lately) == LAG
+
+
+@pytest.mark.parametrize("n_steps", [1, LAG - 1, LAG, 3 * LAG])
+def test_what_was_not_played_after_all_is_taken_back(n_steps):
+    toy = Toy([7, 9, 1, 12], 0)
+    rng = np.random.default_rng(n_steps)
+    past = OnlinePast(toy.units, RATE)
+    here = np.arange(len(toy))
+    wishes = Wishes(HOP, PathOptions(novelty=0.7, min_reuse=REUSE, max_run=RUN))
+
+    def play(n):
+        for position in rng.integers(-1, len(toy), n).tolist():
+            past.then(position, HOP, goes_on=position == past.following() != REST)
+
+    play(2 * LAG)
+    past.mark()
+    before = past.costs(here, wishes)
+    facts = (past.last, past.now, past.run_samples, past.n_steps, past.following())
+    play(n_steps)
+    past.take_back()
+    np.testing.assert_array_equal(past.costs(here, wishes), before)
+    assert facts == (past.last, past.now, past.run_samples, past.n_steps, past.following())
