@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,7 @@ def live(
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
         else:
-            play_devices(session, sound, control)
+            play_devices(session, mode, sound)
     tell_end(session, plan, sound.out_file, as_json=as_json)
 
 
@@ -142,6 +143,22 @@ def play_files(session: Session, sound: Sound, *, as_json: bool) -> None:
             seconds=sound.seconds,
             progress=progress,
         )
+
+
+def play_devices(session: Session, mode: str, sound: Sound) -> None:
+    """Play through audio devices until Ctrl-C, stop, or the time is over."""
+    from demiurge.live.devices import DeviceSession
+    from demiurge.live.ending import ended_by_signals
+    from demiurge.live.streams import DeviceOptions
+
+    options = DeviceOptions(
+        output=sound.target, input=sound.source, has_input=sound.has_input(mode)
+    )
+    engine = session.engine
+    device = DeviceSession(engine, options)
+    most = math.inf if sound.seconds is None else sound.seconds * engine.sample_rate
+    with ended_by_signals(session.controls):
+        device.run(stop=lambda: engine.played >= most)
 
 
 def tell_beginning(session: Session, plan: Path) -> None:
