@@ -11,7 +11,6 @@ import numpy as np
 from scipy.signal import lfilter
 
 from audio.channels import to_mono
-from audio.resample import Resampling
 from db.beat_grid import BeatGrid
 from db.database import Database
 from db.descriptors.chroma import DESCRIPTOR as CHROMA
@@ -20,6 +19,7 @@ from db.descriptors.loudness import DESCRIPTOR as LOUDNESS
 from db.live_description import FrameStream, describe_step
 from db.settings import DescriptorSettings
 from db.track_beats import track_beats
+from demiurge.live.resampling import DeviceResampling
 
 KEPT_SECONDS = 12.0  # of frames and samples
 DC_HZ = 5.0  # what lies below is left out
@@ -84,7 +84,9 @@ class Listener:
         self._stream = FrameStream(settings)
         if database is not None:
             self._stream.fit(database)
-        self._resampling = Resampling(sample_rate, settings.sample_rate)
+        self._resampling: DeviceResampling | None = None
+        if sample_rate != settings.sample_rate:
+            self._resampling = DeviceResampling(sample_rate, settings.sample_rate, 1)
         self._pole = math.exp(-2 * math.pi * DC_HZ / sample_rate)
         self._dc = np.zeros(1)
         kept = math.ceil(KEPT_SECONDS * settings.sample_rate / settings.hop_length)
@@ -99,7 +101,8 @@ class Listener:
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples, (n, channels), of any kind of float."""
         samples = self._clean(block)
-        samples = self._resampling.add(samples)
+        if self._resampling is not None:
+            samples = self._resampling.add(samples[:, None])[:, 0]
         if not len(samples):
             return
         self.n_heard += len(samples)
