@@ -103,7 +103,7 @@ def check_installed() -> None:
 
 def show(security: "Security") -> None:
     """Open a browser, or say what to do instead."""
-    from demiurge.web.security import is_loopback
+    from demiurge.hosts import is_loopback
     from demiurge.web.serve import address_of, open_browser
 
     if open_browser(address_of(security)):

@@ -7,7 +7,6 @@ address, or a name that belongs to this machine alone.
 """
 
 import hmac
-import ipaddress
 import logging
 import re
 import secrets
@@ -21,12 +20,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demiurge.hosts import check_access, ip_address, is_loopback, is_same
 from demiurge.web.answers import UNEXPECTED, error_answer, wants_html
-from files.errors import ParameterError
 
 METHODS = ("GET", "HEAD", "POST")
 WITH_MAP = ("/map", "/live")
-LEAST_TOKEN = 16  # characters
 PAGES = re.compile(r"/(live|map|make|timeline(/[^/]+)?)?")
 SCHEMES = {"ws": "http", "wss": "https"}  # of the page that opens a WebSocket
 POLICY = (
@@ -69,12 +67,7 @@ class Security:
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
     def __post_init__(self) -> None:
-        if self.token is None and not is_loopback(self.host):
-            raise ParameterError(f"host={self.host} can be reached by other machines; give a token")
-        if self.token is not None and len(self.token) < LEAST_TOKEN:
-            raise ParameterError(
-                f"the token has {len(self.token)} characters; give one of {LEAST_TOKEN} or more"
-            )
+        check_access(self.host, self.token)
 
     def knows(self, host: str) -> bool:
         """Return whether a Host header names this server.
@@ -92,7 +85,7 @@ class Security:
             socket.gethostname().lower(),
             f"{socket.gethostname().lower()}.local",
         }
-        return not is_loopback(self.host) and (name in own or _address(name) is not None)
+        return not is_loopback(self.host) and (name in own or ip_address(name) is not None)
 
     @property
     def cookie(self) -> str:
@@ -103,19 +96,6 @@ class Security:
     def cookie_value(self) -> str:
         """A hash of the token, in characters that a cookie can hold."""
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a host: localhost, 127.x.x.x, ::1."""
-    address = _address(host)
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
 
 
 class Guard:
@@ -188,11 +168,11 @@ class Guard:
 
     def _has_cookie(self, connection: HTTPConnection) -> bool:
         given = connection.cookies.get(self.security.cookie, "")
-        return _same(given, self.security.cookie_value)
+        return is_same(given, self.security.cookie_value)
 
     def _check_token(self, request: Request) -> Response | None:
         given = request.query_params.get("token")
-        if given is not None and _same(given, self.security.token or ""):
+        if given is not None and is_same(given, self.security.token or ""):
             answer = RedirectResponse(_without_token(request), 303)
             answer.set_cookie(
                 self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict"
@@ -229,10 +209,6 @@ def _without_token(request: Request) -> str:
         [(name, value) for name, value in parse_qsl(request.url.query) if name != "token"]
     )
     return "/" + quote(request.scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
-
-
-def _same(a: str, b: str) -> bool:
-    return hmac.compare_digest(a.encode(errors="replace"), b.encode(errors="replace"))
 
 
 def _refuse(

@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 import uvicorn
 
+from demiurge.hosts import is_loopback
 from demiurge.web.app import create_app
 from demiurge.web.live.channel import MOST_BYTES
-from demiurge.web.security import Security, is_loopback
+from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 
