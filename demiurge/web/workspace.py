@@ -20,7 +20,7 @@ from files.names import printable
 
 if TYPE_CHECKING:
     from demiurge.plans.voice_units import VoiceUnits
-    from demiurge.web.live.session import LiveSession
+    from demiurge.live.live_session import LiveSession
     from playback.plan import Plan
     from query.index import UnitIndex
     from query.settings import SearchSettings

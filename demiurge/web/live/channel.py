@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from demiurge.live.messages import obey
 from demiurge.web.live.messages import parse_message, to_json
 from demiurge.web.live.news import News
-from demiurge.web.live.session import LiveSession
+from demiurge.live.live_session import LiveSession
 from files.errors import ParameterError
 
 MOST_SENT = 30  # messages to a page in a second
