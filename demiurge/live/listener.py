@@ -97,6 +97,13 @@ class Listener:
         self._samples: deque[np.ndarray] = deque()
         self._n_kept = 0
         self._quiet_samples = 0
+        self._silence = self._describe_silence()
+
+    def _describe_silence(self) -> np.ndarray:
+        """Return a frame of silence; what is loaded when first needed is loaded now."""
+        CHROMA.measure(Frames(np.zeros(self._settings.n_fft, np.float32), self._settings))
+        silence = np.zeros(self._settings.n_fft + self._settings.hop_length, np.float32)
+        return FrameStream(self._settings).add(silence)[0]
 
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples, (n, channels), of any kind of float."""
@@ -159,16 +166,11 @@ class Listener:
         """Return what describes the latest samples as a unit, float32, (n_descriptors,)."""
         n_frames = max(round(n_samples / self._settings.hop_length), 1)
         if not self._frames:
-            return describe_step(self._no_frame()[None], self._settings)
+            return describe_step(self._silence[None], self._settings)
         lately = [
             self._frames[-number] for number in range(1, min(n_frames, len(self._frames)) + 1)
         ]
         return describe_step(np.array(lately[::-1]), self._settings)
-
-    def _no_frame(self) -> np.ndarray:
-        """Return a frame of silence."""
-        silence = np.zeros(self._settings.n_fft + self._settings.hop_length, np.float32)
-        return FrameStream(self._settings).add(silence)[0]
 
     @property
     def chroma(self) -> np.ndarray:
