@@ -168,8 +168,9 @@ def answer_facts(plan: Plan, database: Database, sound: np.ndarray) -> dict[str,
     return {
         "latency, units: median": float(np.median(latencies)),
         "latency, units: longest": float(np.max(latencies)),
-        "target cost over the offline greedy path's, %": 100 * (live / offline[0.5] - 1),
-        "target cost over the nearest units', %": 100 * (live / offline[0.0] - 1),
+        "target cost over the offline greedy path's, %": 100
+        * float(live / offline[Knobs.continuity] - 1),
+        "target cost over the nearest units', %": 100 * float(live / offline[0.0] - 1),
     }
 
 
