@@ -1,6 +1,6 @@
 """What MIDI messages ask of a session: controllers, notes, clock, transport and programs.
 
-    port ──► MidiHandler.handle ──► Controls
+port ──► MidiHandler.handle ──► Controls
 """
 
 import threading
@@ -63,7 +63,7 @@ class MidiHandler:
         self._lock = threading.RLock()
         self._clock = MidiClock()
         self._held: dict[tuple[int, int], None] = {}  # channel and note, in order
-        self._positions: dict[tuple[int, int], int] = {}  # of controllers bound to commands
+        self._positions: dict[tuple[int, int], int] = {}  # of controllers
         self._to_learn = ""
         self._handlers: dict[str, Callable[[Message], None]] = {
             "note_on": self._note,
@@ -116,6 +116,7 @@ class MidiHandler:
         if meaning not in NOTES:
             raise ParameterError(f"notes={shown(meaning)} must be one of {', '.join(NOTES)}")
         with self._lock:
+            self._release_notes()
             self._keep(replace(self.bindings, notes=meaning))
 
     def release(self) -> None:
@@ -132,13 +133,15 @@ class MidiHandler:
 
     def _note(self, message: Message) -> None:
         key = (message.channel, message.note)
-        was_held = self._held.pop(key, "") is None
         is_on = message.type == "note_on" and message.velocity > 0
+        if not is_on and key not in self._held:
+            return
+        self._held.pop(key, None)
         if is_on:
             self._held[key] = None
         if self.bindings.notes == "pitch":
             self._want_pitches()
-        elif self._held and (is_on or was_held):
+        elif self._held:
             _, note = next(reversed(self._held))
             self._controls.turn("transpose", _interval(note))
 
@@ -160,7 +163,9 @@ class MidiHandler:
         elif message.control < ALL_SOUND_OFF:
             if self._to_learn:
                 self._bind(key)
-            self._move(key, message.value)
+            else:
+                self._move(key, message.value)
+            self._positions[key] = message.value
 
     def _bind(self, key: tuple[int, int]) -> None:
         name = self._to_learn
@@ -178,11 +183,8 @@ class MidiHandler:
         name = self.bindings.controllers.get(key)
         if name in KNOBS:
             self._controls.turn(name, value_at(name, position))
-        elif name in COMMANDS:
-            before = self._positions.get(key, 0)
-            self._positions[key] = position
-            if before < CENTRE <= position:
-                self._controls.command(name)
+        elif name in COMMANDS and self._positions.get(key, 0) < CENTRE <= position:
+            self._controls.command(name)
 
 
 def _interval(note: int) -> float:
