@@ -34,14 +34,17 @@ def controlled(
     with ExitStack() as stack:
         if control.scenes is not None:
             _keep_scenes(session, control.scenes, stack)
-        learn: list[Callable[[str], None]] = []
-        terminal = Terminal(
-            session.controls, session.status, learn=lambda name: [one(name) for one in learn]
-        )
+        midi: list[Callable[[str], None]] = []
+
+        def learn(name: str) -> None:
+            for learn_from in midi:
+                learn_from(name)
+
+        terminal = Terminal(session.controls, session.status, learn=learn)
         if control.osc is not None:
             _listen_to_osc(session, control, stack)
         if control.midi is not None:
-            learn.append(_listen_to_midi(session, control, terminal.tell, stack))
+            midi.append(_listen_to_midi(session, control, terminal.tell, stack))
         if control.page:
             _serve_page(session, control, database, root, stack)
         stack.enter_context(terminal)
