@@ -135,6 +135,10 @@ class AudioWriter:
             if self._n_taken % BLOCK_SAMPLES == 0:
                 self._write_gathered(BLOCK_SAMPLES)
 
+    def end_here(self) -> None:
+        """Let what was written so far, at least one sample, be all there is."""
+        self._n_samples = max(self._n_taken, 1)
+
     def _write_gathered(self, n_samples: int) -> None:
         block = self._gathered[:n_samples]
         with self._writing_errors():

@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
 from db.derived import transposed
-from db.settings import FOR_CONTINUATIONS
+from db.settings import FOR_CONTINUATIONS, METRICAL
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
@@ -19,6 +18,7 @@ from query.closed_loop import Scorer, find_continuations
 from query.contexts import units_after
 from query.continuation_costs import World
 from query.filters import filter_units
+from query.metre import part_costs, tempo_costs
 from query.names import MOST_TRANSPOSE
 from query.path import UnitPath
 from query.refine_joins import refine_join
@@ -34,14 +34,11 @@ from query.style import (
 )
 from sequencer.sampling import SamplingOptions
 
-TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
-SAME_TEMPO = 0.03  # octaves that cost nothing
 # players are not exact, and units begin with their onsets: no run is parted for that
 TOLERANCE_MS = 60.0
-PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
 
 
 @dataclass(frozen=True)
@@ -260,17 +257,10 @@ def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:
 
     Units that would have to be stretched, or that lie at another part of the beat, cost more.
     """
-    settings = database.settings
+    beat_parts = database.settings.beat_parts
     assert timing.first_part is not None
-    octaves = np.log2(database.units.n_samples / timing.whole_first)
-    with_pulse = database.column("pulse") > 0
-    own_tempo = database.column("tempo")[with_pulse]
-    octaves[with_pulse] = own_tempo - np.log2(timing.tempo / TEMPO_ORIGIN)
-    octaves = np.abs(octaves)
-    tempo = TEMPO * np.maximum(octaves - SAME_TEMPO, 0)
-    cosine = database.column("beat_cos")
-    sine = database.column("beat_sin")
-    parts = (timing.first_part + np.arange(settings.beat_parts)) % settings.beat_parts
-    angles = 2 * np.pi * parts[:, None] / settings.beat_parts
-    off = 1 - np.cos(angles) * cosine - np.sin(angles) * sine
-    return (tempo + PART * off).astype(np.float32)
+    metrical = np.stack([database.column(name) for name in METRICAL], axis=1)
+    lengths = database.units.n_samples
+    tempo = tempo_costs(metrical, lengths, tempo=timing.tempo, part_samples=timing.whole_first)
+    parts = (timing.first_part + np.arange(beat_parts)) % beat_parts
+    return (tempo + part_costs(metrical, parts, beat_parts=beat_parts)).astype(np.float32)

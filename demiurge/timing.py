@@ -69,7 +69,7 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
     seed_tempo = 60 * settings.sample_rate / float(beats[1] - beats[0])
-    tempo, parts_in_beat = _choose_level(seed_tempo, database)
+    tempo, parts_in_beat = Tempos(database).choose_level(seed_tempo)
     step = float(beats[1] - beats[0]) / parts_in_beat
     n_steps = 2 * int(np.ceil(total / step)) + 1  # enough, should a track become faster
     times = grid.after(end, parts_in_beat, count=n_steps) - end
@@ -84,22 +84,30 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     return Timing(np.diff(edges), first_part, round(step), tempo, confidence, seed.beats_of)
 
 
-def _choose_level(tempo: float, database: Database) -> tuple[float, int]:
-    """Return a seed's tempo, or twice or half of it, and the parts of the seed's beat.
+class Tempos:
+    """The tempi of a corpus whose units are parts of beats."""
 
-    A tracker may count a piece of 80 beats per minute as 160. That is taken of which the corpus
-    has most; the tempo itself, if there is enough at it.
-    """
-    parts = database.settings.beat_parts
-    own = database.column("tempo")
-    lasting = database.units.n_samples * (database.column("pulse") > 0)
-    levels = [level for level in (1.0, 0.5, 2.0) if (parts * level).is_integer()]
-    octaves = [np.log2(tempo * level / TEMPO_ORIGIN) for level in levels]
-    shares = [lasting[np.abs(own - octave) < NEAR_OCTAVES].sum() for octave in octaves]
-    enough = ENOUGH * lasting.sum()
-    best = int(np.argmax(shares))
-    level = 1.0 if shares[0] >= enough or shares[best] < enough else levels[best]
-    return tempo * level, int(parts * level)
+    def __init__(self, database: Database) -> None:
+        self._parts = database.settings.beat_parts
+        self._own = database.column("tempo")
+        self._lasting = database.units.n_samples * (database.column("pulse") > 0)
+
+    def choose_level(self, tempo: float) -> tuple[float, int]:
+        """Return a tempo, or twice or half of it, and the parts of its beat.
+
+        A tracker may count a piece of 80 beats per minute as 160. That is taken of which the corpus
+        has most; the tempo itself, if there is enough at it.
+        """
+        levels = [level for level in (1.0, 0.5, 2.0) if (self._parts * level).is_integer()]
+        shares = [self.share(tempo * level) for level in levels]
+        best = int(np.argmax(shares))
+        level = 1.0 if shares[0] >= ENOUGH or shares[best] < ENOUGH else levels[best]
+        return tempo * level, int(self._parts * level)
+
+    def share(self, tempo: float) -> float:
+        """Return how much of what has a pulse is at a tempo, 0 to 1."""
+        near = np.abs(self._own - np.log2(tempo / TEMPO_ORIGIN)) < NEAR_OCTAVES
+        return float(self._lasting[near].sum() / max(self._lasting.sum(), 1))
 
 
 def _even_steps(database: Database, total: int) -> np.ndarray:

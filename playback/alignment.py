@@ -56,6 +56,6 @@ def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
     """Return the sum of a·b over a window of 2 * half blocks of the grid, for each block."""
     blocks = len(a), -1, GRID * a.shape[2]
     products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
-    from_0 = np.pad(products, ((0, 0), (1, 0)))
-    summed = np.cumsum(from_0, axis=1, dtype=np.float64)
+    summed = np.zeros((len(products), products.shape[1] + 1))
+    np.cumsum(products, axis=1, dtype=np.float64, out=summed[:, 1:])
     return summed[:, 2 * half :] - summed[:, : -2 * half]

@@ -56,7 +56,8 @@ def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
     ratio = _energy_ratios(sides, block)
     if ratio is None:
         return np.zeros((len(sides), 1), bool)
-    padded = np.pad(ratio, ((0, 0), (AFTER_BLOCKS, AFTER_BLOCKS)))
+    padded = np.zeros((len(ratio), ratio.shape[1] + 2 * AFTER_BLOCKS))
+    padded[:, AFTER_BLOCKS:-AFTER_BLOCKS] = ratio
     neighbours = np.lib.stride_tricks.sliding_window_view(padded, 2 * AFTER_BLOCKS + 1, axis=1)
     return (ratio == neighbours.max(axis=2)) & (ratio > RISE)
 
@@ -67,8 +68,8 @@ def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:
     np.subtract(sides[:, 1:], sides[:, :-1], out=rise[:, 1:])
     blocks = rise.reshape(len(sides), -1, block * sides.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * sides.shape[2])
-    from_0 = np.pad(energy, ((0, 0), (1, 0)))
-    summed = np.cumsum(from_0, axis=1, dtype=np.float64)
+    summed = np.zeros((len(energy), energy.shape[1] + 1))
+    np.cumsum(energy, axis=1, dtype=np.float64, out=summed[:, 1:])
     n = summed.shape[1] - AFTER_BLOCKS - BEFORE_BLOCKS
     if n <= 0:
         return None

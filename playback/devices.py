@@ -53,9 +53,7 @@ def find_device(sounddevice: Any, device: str | int | None, kind: str) -> int:
 
 def device_names(sounddevice: Any, kind: str) -> str:
     """Return the devices of a kind, with their numbers, as messages show them."""
-    found = [
-        device for device in sounddevice.query_devices() if device[f"max_{kind}_channels"] > 0
-    ]
+    found = [device for device in sounddevice.query_devices() if device[f"max_{kind}_channels"] > 0]
     return ", ".join(f"{device['index']} {device['name']}" for device in found)
 
 

@@ -101,6 +101,23 @@ def make_joins(
             yield from _finished(*waiting.popleft())
 
 
+def make_join(
+    at_sample: int,
+    outgoing: tuple[Run, RunAudio] | None,
+    incoming: tuple[Run, RunAudio] | None,
+    *,
+    crossfade: CrossfadeOptions,
+    plan: Plan,
+) -> MadeJoin:
+    """Make the join of two runs, given with their audio; it is as `make_joins` makes it."""
+    sides = [side for side in (outgoing, incoming) if side is not None]
+    runs = [run for run, _ in sides]
+    audio = {number: read for number, (_, read) in enumerate(sides)}
+    join = Join(at_sample, 0 if outgoing else None, len(sides) - 1 if incoming else None)
+    zones = _read_zones([join], runs, audio, crossfade, plan)
+    return _mix_batch([join], runs, zones, crossfade, plan.sample_rate, None)[0]
+
+
 def _finished(
     audio: dict[int, RunAudio], mixing: Future[list[MadeJoin]]
 ) -> Iterator[tuple[MadeJoin, dict[int, RunAudio]]]:
@@ -178,9 +195,10 @@ def _read_zones(
     zones = []
     for reach in sorted(set(reaches)):
         rows = [row for row, theirs in enumerate(reaches) if theirs == reach]
-        outgoing, incoming = _read_sides([batch[row] for row in rows], audio, reach, plan.channels)
-        columns = np.array([limits[row] for row in rows], np.int64).T
-        zones.append(_Zones(rows, outgoing, incoming, Limits(*columns)))
+        columns = Limits(*np.array([limits[row] for row in rows], np.int64).T)
+        joins = [batch[row] for row in rows]
+        outgoing, incoming = _read_sides(joins, columns.right, audio, reach, plan.channels)
+        zones.append(_Zones(rows, outgoing, incoming, columns))
     return zones
 
 
@@ -190,8 +208,12 @@ def _round_up(n_samples: int) -> int:
 
 
 def _read_sides(
-    joins: list[Join], audio: dict[int, RunAudio], reach: int, channels: int
+    joins: list[Join], right: np.ndarray, audio: dict[int, RunAudio], reach: int, channels: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Read both sides of joins; where a crossfade cannot reach, a gain that glides stays.
+
+    So a crossfade is known before it is known at which gain the incoming run goes on.
+    """
     outgoing = np.zeros((len(joins), 2 * reach, channels), np.float32)
     incoming = np.zeros_like(outgoing)
     for row, join in enumerate(joins):
@@ -200,7 +222,7 @@ def _read_sides(
             ending.read(outgoing[row], ending.step.n_samples - reach)
         if join.incoming is not None:
             audio[join.incoming].read_ahead(reach)
-            audio[join.incoming].read(incoming[row], -reach)
+            audio[join.incoming].read(incoming[row], -reach, steady_from=int(right[row]))
     return outgoing, incoming
 
 

@@ -34,16 +34,17 @@ class RunAudio:
         until_end = reader.length(step.source) - step.end_sample
         self.before = until_end if step.reverse else step.start_sample
         self.after = step.start_sample if step.reverse else until_end
-        # samples in memory: those of transformed runs, and of short runs once read
+        # samples in memory: those of transformed runs, and of short runs once read; without gain
         self._loaded: np.ndarray | None = None
         self._loaded_from = 0
         if step.is_resampled:
             self._transform(plan.sample_rate)
 
-    def read(self, out: np.ndarray, offset: int) -> None:
+    def read(self, out: np.ndarray, offset: int, *, steady_from: int | None = None) -> None:
         """Fill `out`, shape (n_samples, channels), from `offset` samples after the run's start.
 
-        Samples without audio become 0.
+        Samples without audio become 0. The gain stays as it is just before `steady_from`, also
+        counted from the run's start, if that is given.
         """
         skipped = max(0, -self.before - offset)
         n = min(len(out), self.step.n_samples + self.after - offset) - skipped
@@ -56,9 +57,9 @@ class RunAudio:
         loaded = self._loaded_part(first, n)
         if loaded is None:
             self._read_source(part, first)
-            self._apply_gain(part, first)
         else:
             part[:] = loaded
+        self._apply_gain(part, first, steady_from)
 
     def read_ahead(self, reach: int) -> None:
         """Read a run in one go if the zones of `reach` samples around its two ends meet."""
@@ -66,7 +67,7 @@ class RunAudio:
             first = max(-reach, -self.before)
             last = self.step.n_samples + min(reach, self.after)
             loaded = np.empty((last - first, self._channels), np.float32)
-            self.read(loaded, first)
+            self._read_source(loaded, first)
             self._loaded = loaded
             self._loaded_from = first
 
@@ -85,10 +86,12 @@ class RunAudio:
         else:
             self._reader.read_into(out, step.source, step.start_sample + first)
 
-    def _apply_gain(self, out: np.ndarray, first: int) -> None:
+    def _apply_gain(self, out: np.ndarray, first: int, steady_from: int | None = None) -> None:
         """Scale samples in place; a ramp depends on how far each is from the run's start."""
         if self._course:
             middles = np.arange(first, first + len(out)) + 0.5
+            if steady_from is not None:
+                middles = np.minimum(middles, steady_from - 0.5)
             gains = np.interp(middles, *self._course).astype(np.float32)
             for channel in range(out.shape[1]):  # faster than to broadcast over channels
                 out[:, channel] *= gains
@@ -104,8 +107,9 @@ class RunAudio:
         n_samples = lead + step.end_sample - step.start_sample + trail
         samples = np.empty((n_samples, self._channels), np.float32)
         self._read_source(samples, -lead)
-        if not self._course:
+        if not self._course:  # with ramps, in the time of the output
             self._apply_gain(samples, -lead)
+            self._gain = np.float32(1)
         self.before = round(lead * step.stretch)
         self.after = max(0, round(trail * step.stretch))
         self._loaded = transform(
@@ -116,8 +120,6 @@ class RunAudio:
             n_out=self.before + step.n_samples + self.after,
         )
         self._loaded_from = -self.before
-        if self._course:  # in the time of the output
-            self._apply_gain(self._loaded, self._loaded_from)
 
 
 def gain_course(ramps: Sequence[Ramp], sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,12 +16,13 @@ Where the gains of two steps of a run differ, it glides from one to the other, l
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from playback.steps import Step
 
 ZONE_GRID = 64  # samples; the zones read around joins are multiples of this
 RAMP_SECONDS = 1024 / 44100
+APART_DB = 1e-6  # a difference in gain that nobody hears, but that keeps two steps apart
 
 
 class Ramp(NamedTuple):
@@ -38,7 +39,12 @@ class Ramp(NamedTuple):
 
     def half(self, sample_rate: int) -> int:
         """Return how far it extends to either side, in samples."""
-        return min(self.room, round(RAMP_SECONDS / 2 * sample_rate))
+        return min(self.room, longest_half(sample_rate))
+
+
+def longest_half(sample_rate: int) -> int:
+    """Return how far any ramp extends to either side at most, in samples."""
+    return round(RAMP_SECONDS / 2 * sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,34 @@ class Run:
         """Return the same for its end."""
         return _limit(min(self.step.n_samples // 2, self.tail), reach)
 
+    def is_head_settled(self, reach: int) -> bool:
+        """Return whether `head_limit` stays what it is, however the run goes on."""
+        available = min(self.step.n_samples // 2, self.head)
+        return available == self.head or available >= reach + ZONE_GRID
+
+    def glide_limit(self, sample_rate: int) -> int:
+        """Return the number of samples at its end that a ramp may change, should it go on."""
+        return min(self.tail // 2, longest_half(sample_rate))
+
+    def grown(self, last: Step, step: Step) -> Self:
+        """Return the run with one more step, which goes on from its `last` one."""
+        whole = replace(self.step, n_samples=step.until_sample - self.step.at_sample)
+        ramps = self.ramps
+        if last.gain_db != step.gain_db:
+            ramps += (_ramp_between(last, step, self.step.at_sample),)
+        return replace(self, step=whole, last=self.last + 1, tail=step.n_samples, ramps=ramps)
+
+    def without_ramps(self, before: int, sample_rate: int) -> Self:
+        """Return the run without the ramps that end `before` samples from its start.
+
+        Its gain is right from the end of the last of them on.
+        """
+        gone = [ramp for ramp in self.ramps if ramp.offset + ramp.half(sample_rate) <= before]
+        if not gone:
+            return self
+        whole = replace(self.step, gain_db=gone[-1].after_db)
+        return replace(self, step=whole, ramps=self.ramps[len(gone) :])
+
 
 def _limit(available: int, reach: int) -> int:
     """Return `reach`, or all that is available if less than the grid would remain.
@@ -93,6 +127,16 @@ def is_contiguous(outgoing: Step, incoming: Step) -> bool:
         and abs(outgoing.end_sample - incoming.start_sample) <= outgoing.rounding
         and not (outgoing.reverse or incoming.reverse)
     )
+
+
+def kept_apart(step: Step, before: Step | None) -> Step:
+    """Return a step as one that begins a run of its own, even if it goes on from `before`.
+
+    Its gain is changed by a millionth of a decibel then, and does not glide.
+    """
+    if before is None or not is_contiguous(before, step):
+        return step
+    return replace(step, gain_db=before.gain_db - APART_DB, ramp=False)
 
 
 def join_runs(steps: Sequence[Step]) -> list[Run]:
@@ -125,15 +169,16 @@ def find_ramps(steps: Sequence[Step]) -> tuple[Ramp, ...]:
     """Return the ramps of a run, given as its steps."""
     begin = steps[0].at_sample
     return tuple(
-        Ramp(
-            after.at_sample - begin,
-            min(before.n_samples, after.n_samples) // 2,
-            before.gain_db,
-            after.gain_db,
-        )
+        _ramp_between(before, after, begin)
         for before, after in pairwise(steps)
         if before.gain_db != after.gain_db
     )
+
+
+def _ramp_between(before: Step, after: Step, begin: int) -> Ramp:
+    """Return the ramp from one step to the next, in a run that begins at `begin`."""
+    room = min(before.n_samples, after.n_samples) // 2
+    return Ramp(after.at_sample - begin, room, before.gain_db, after.gain_db)
 
 
 def run_start(steps: Sequence[Step], number: int) -> int:

@@ -5,9 +5,10 @@ exactly, FLAC files seek slowly, and files at other rates must be resampled as a
 decoded once, completely, into the cache (see audio/decoded.py), and read from there.
 """
 
+import math
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from difflib import get_close_matches
 from pathlib import Path
@@ -82,10 +83,42 @@ class SourceReader:
             The problem with each source that is missing, unreadable or changed.
         """
         counts = Counter(step.source for step in plan.steps)
+        return self._prepare_all(counts, plan.sources, progress)
+
+    def prepare_sources(
+        self,
+        sources: Iterable[str],
+        progress: Progress = no_progress,
+        *,
+        stamps: Mapping[str, dict[str, Any]] | None = None,
+    ) -> dict[str, str]:
+        """Check sources any part of which may be played soon, and decode as `prepare` does.
+
+        FLAC files are always decoded, since to seek in them takes long.
+
+        Parameters
+        ----------
+        stamps : mapping, optional
+            What identifies the file of each source, as a plan's `sources`.
+
+        Returns
+        -------
+        dict
+            The problem with each source that is missing, unreadable or changed.
+        """
+        return self._prepare_all(dict.fromkeys(sources, math.inf), stamps or {}, progress)
+
+    def _prepare_all(
+        self,
+        counts: Mapping[str, float],
+        stamps: Mapping[str, dict[str, Any]],
+        progress: Progress,
+    ) -> dict[str, str]:
+        """Prepare sources, each given with the number of times that it will be read."""
         problems = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             tasks = {
-                pool.submit(self._prepare, source, count, plan.sources.get(source)): source
+                pool.submit(self._prepare, source, count, stamps.get(source)): source
                 for source, count in counts.items()
             }
             try:
@@ -149,7 +182,7 @@ class SourceReader:
                 f"{source}: samples {start_sample} to {end} are not all finite; repair the file"
             )
 
-    def _prepare(self, source: str, n_reads: int, stamp: dict[str, Any] | None) -> str | None:
+    def _prepare(self, source: str, n_reads: float, stamp: dict[str, Any] | None) -> str | None:
         """Prepare a source to be read `n_reads` times; return its problem, if any."""
         path = self.root / source
         try:

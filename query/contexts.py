@@ -43,6 +43,12 @@ class Contexts:
         """Return the join cost from units to all, (len(rows), n); all are rows of `positions`."""
         return self._between(self._expected[rows])
 
+    def after_unit(self, position: int) -> np.ndarray:
+        """Return the join cost from any unit to all, (1, n); styles are not compared."""
+        expected = self._gather(np.array([position]), newest=1)
+        difference = self._offered[:, : expected.shape[1]] - expected
+        return np.sqrt((difference**2).sum(axis=1))[None]
+
     def after_seed(self, seed: np.ndarray) -> np.ndarray:
         """Return the join cost from the end of a raw seed (steps, n_descriptors) to all, (1, n).
 

@@ -127,14 +127,19 @@ class ContinuationCosts:
         if rows[0] == NONE:
             return self._contexts.after_seed(self._seed)
         costs = self._contexts.after(rows)
-        costs[self._hardly_moves(rows)] += STANDING
+        costs[self._hardly_moves(self._world.positions[rows])] += STANDING
         costs[going_on] = 0
         return costs
 
-    def _hardly_moves(self, rows: np.ndarray) -> np.ndarray:
-        """Return which units begin near the end of each of `rows` in the same source."""
+    def joins_after_unit(self, position: int) -> np.ndarray:
+        """Return the join cost of each unit after one that is not of the world, (1, n)."""
+        costs = self._contexts.after_unit(position)
+        costs[self._hardly_moves(np.array([position]))] += STANDING
+        return costs
+
+    def _hardly_moves(self, before: np.ndarray) -> np.ndarray:
+        """Return which units begin near the end of each of `before` in its source."""
         units = self._units
-        before = self._world.positions[rows]
         after = self._world.positions
         ends = units.start_sample[before] + units.n_samples[before]
         seconds = np.abs(units.start_sample[after] - ends[:, None]) / self._sample_rate

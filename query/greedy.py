@@ -10,9 +10,10 @@ import numpy as np
 from db.unit_table import Units
 from query.candidates import Candidates
 from query.rules import REST, Novelty, Rules, cost_of_past
+from query.space import JoinCosts
 
 
-class _Before(NamedTuple):
+class Before(NamedTuple):
     """The unit played before a step, and the units around where it stops; positions or `REST`.
 
     `following` is the next unit in its source; `there` and `starting` are as `Units.after` returns
@@ -25,7 +26,7 @@ class _Before(NamedTuple):
     starting: int
 
 
-_REST_BEFORE = _Before(REST, REST, REST, REST)
+NOTHING_BEFORE = Before(REST, REST, REST, REST)
 
 
 def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, float]:
@@ -37,7 +38,7 @@ def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, flo
         If the rules leave nothing to play at some step.
     """
     memory = _Memory(candidates, rules) if rules.look_back else None
-    before = _REST_BEFORE
+    before = NOTHING_BEFORE
     path = np.full(len(candidates), REST)
     total = 0.0
     for part in range(len(candidates)):
@@ -55,7 +56,7 @@ def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, flo
         if memory:
             memory.add(unit, n_samples, goes_on=unit == before.starting)
         played = candidates.units.n_samples[unit] if candidates.whole_units else n_samples
-        before = _stop_playing(candidates.units, unit, int(played))
+        before = stop_playing(candidates.units, unit, int(played))
     return path, total
 
 
@@ -83,30 +84,37 @@ class _Memory:
         self._novelty.count_use(self._past, 0)
 
 
-def _costs_after(
-    candidates: Candidates, part: int, here: np.ndarray, before: _Before
-) -> np.ndarray:
+def _costs_after(candidates: Candidates, part: int, here: np.ndarray, before: Before) -> np.ndarray:
     """Return the target costs of candidates and their weighted join costs."""
     continuity = candidates.options.continuity * candidates.join_weights[part]
-    joins = candidates.space.joins
+    vectors, join_costs = vectors_after(candidates.space.joins, here, before)
+    return candidates.costs(part, here, vectors) + continuity * join_costs
+
+
+def vectors_after(
+    joins: JoinCosts, here: np.ndarray, before: Before
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `Space.unit_vectors` of units, and the join cost of each, (n,).
+
+    The join costs are 0 if nothing is played before.
+    """
     there = np.array([max(before.there, 0)])
     vectors, joined = joins.unit_vectors(np.concatenate([here, there]))
-    costs = candidates.costs(part, here, vectors[:-1])
-    if before.unit == REST or not continuity:
-        return costs
+    if before.unit == REST:
+        return vectors[:-1], np.zeros(len(here))
     if before.there == REST:
-        return costs + continuity * joins.by_chance
+        return vectors[:-1], np.full(len(here), joins.by_chance)
     join_costs = joins.pairwise(joined[-1:], joined[:-1])
     join_costs[here == before.there] = 0 if before.starting == before.there else joins.by_chance
-    return costs + continuity * join_costs
+    return vectors[:-1], join_costs
 
 
-def _stop_playing(units: Units, unit: int, n_samples: int) -> _Before:
+def stop_playing(units: Units, unit: int, n_samples: int) -> Before:
     """Return the state after a unit was played for `n_samples`."""
     if unit == REST:
-        return _REST_BEFORE
+        return NOTHING_BEFORE
     following = unit + 1 if units.samples_left[unit] > units.n_samples[unit] else REST
     if n_samples == units.n_samples[unit]:
-        return _Before(unit, following, following, following)
+        return Before(unit, following, following, following)
     there, starting = units.after(np.array([unit]), np.array([n_samples]))
-    return _Before(unit, following, int(there[0]), int(starting[0]))
+    return Before(unit, following, int(there[0]), int(starting[0]))

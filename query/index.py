@@ -6,37 +6,34 @@ corpora it compares compressed vectors. The proposals are therefore measured aga
 ordered by distance, then by unit. Descriptors are read from the database as they are needed.
 """
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import Self
 
 import faiss
 import numpy as np
-import xxhash
 
 from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.cache import Cached, has_drifted, load_index, save_index, source_blocks, stale_ids
+from query.cells import Cells
 from query.filters import Filters, counts_text, filter_units
 from query.proposals import (
+    FLAT_UNITS,
     GPU_MOST,
+    OTHER_SPACE,
     PQ_LEVELS,
-    TRAINED,
     choose_kind,
-    make_cells,
     make_flat,
-    n_cells,
     n_proposals,
     on_gpu,
-    search_cells,
 )
 from query.space import Space
 
 BLOCK_UNITS = 1 << 16  # units read and indexed at a time
 RANK_ROWS = 1 << 14  # proposals measured again at a time: 3 MB, to stay in the processor's cache
 SEARCH_STEPS = 4096  # steps searched between two reports of progress
-TRAINING_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ class UnitIndex:
         min_samples: int = 1,
         filters: Filters | None = None,
         kind: str = "auto",
+        flat_units: int = FLAT_UNITS,
         progress: Progress = no_progress,
     ) -> None:
         """Index the units that pass the filters and are long enough.
@@ -87,6 +85,8 @@ class UnitIndex:
         kind : str
             One of `query.names.INDEX_KINDS`, or "auto". Indexes other than flat are kept in the
             database's folder.
+        flat_units : int
+            "auto" compares every unit up to this many.
 
         Raises
         ------
@@ -97,14 +97,51 @@ class UnitIndex:
         self.space = space
         self.progress = progress
         self.allowed, self.counts = filter_units(space.database, filters or Filters())
+        self._min_samples = min_samples
+        self._flat_units = flat_units
         self._searchable = self._find_long_enough(min_samples)
-        self.kind = choose_kind(kind, space.metric, len(self), len(space.factors))
+        width = len(space.factors)
+        self.kind = choose_kind(kind, space.metric, len(self), width, flat_units=flat_units)
         n_units = len(space.database.units)
         if self.kind == "pq" and n_units < PQ_LEVELS:
             raise ParameterError(
                 f"index=pq needs {PQ_LEVELS} units, {space.database.path} has {n_units}; use flat"
             )
-        self._cells = None if self.kind == "flat" else self._open_cells()
+        self._cells = None if self.kind == "flat" else Cells(space, self.kind, progress)
+
+    def allowing(self, allowed: np.ndarray) -> Self:
+        """Return this index for other units that pass the filters, bool, (n_units,).
+
+        The cells are the same. A few units are compared one by one instead.
+
+        Raises
+        ------
+        ParameterError
+            If no unit is left that is long enough.
+        """
+        other = self._copy()
+        other.allowed = allowed
+        other.counts = {"all": len(allowed), "filters": int(allowed.sum())}
+        other._searchable = other._find_long_enough(self._min_samples)
+        if self._cells is not None:
+            other.kind = "flat" if len(other) <= self._flat_units else self._cells.kind
+        return other
+
+    def weighing(self, space: Space) -> Self:
+        """Return this index for another space of the same database and metric.
+
+        The cells are the same: what they propose is near in the former space, and measured in the
+        new one.
+        """
+        other = self._copy()
+        other.space = space
+        return other
+
+    def _copy(self) -> Self:
+        other = copy(self)
+        for name in ("_flat", "_fast", "_allowed_bits"):
+            other.__dict__.pop(name, None)
+        return other
 
     def _find_long_enough(self, min_samples: int) -> np.ndarray:
         """Return the positions of allowed units with enough samples left in their source."""
@@ -112,12 +149,12 @@ class UnitIndex:
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
             is_filtered = len(self.counts) > 1
+            most = samples_left[self.allowed].max(initial=0)
             remedy = "relax the filters, or add" if is_filtered else "add"
             raise ParameterError(
                 f"{self.database.path}: of the units that may be played"
                 f" ({counts_text(self.counts)}) none has {min_samples} samples from its start to"
-                f" the end of its source (the most: {samples_left[self.allowed].max()}); {remedy}"
-                " longer audio"
+                f" the end of its source (the most: {most}); {remedy} longer audio"
             )
         return np.flatnonzero(searchable)
 
@@ -152,6 +189,10 @@ class UnitIndex:
             self.progress(stop, len(sequence), "finding candidates")
         return Matches(positions, distances)
 
+    def draw(self, count: int, seed: list[int]) -> np.ndarray:
+        """Return units that can be found, at random and perhaps twice, int64, (count,)."""
+        return self._searchable[np.random.default_rng(seed).integers(len(self), size=count)]
+
     def check_k(self, k: int) -> None:
         """Raise a `ParameterError` if there are not k units that can be found."""
         if not 1 <= k <= len(self):
@@ -180,12 +221,15 @@ class UnitIndex:
 
         Rows with fewer proposals are filled up with -1.
         """
-        n = min(n_proposals(self.kind, k), len(self))
-        if self._cells is None:
+        n = n_proposals(self.kind, k)
+        if self._cells is None or self.kind == "flat":
+            n = min(n, len(self))
             index = self._fast if n <= GPU_MOST else self._flat
             return self._searchable[index.search(self.space.vectors(sequence), n)[1]]
-        targets = self._vectors_of_cells(self._cells, sequence)
-        ids = search_cells(self._cells.index, targets, n, enough=k, allowed=self._allowed_bits)
+        if not self._cells.fits(self.space):
+            n = max(n, OTHER_SPACE)
+        n = min(n, len(self))
+        ids = self._cells.propose(sequence, n, enough=k, allowed=self._allowed_bits)
         return self.database.units.find(ids)
 
     @cached_property
@@ -205,66 +249,9 @@ class UnitIndex:
         ids = self.database.units.ids
         if len(self) == len(ids):
             return None
-        allowed = ids[self._searchable]
-        bits = np.zeros(ids[-1] // 8 + 1, np.uint8)
-        np.bitwise_or.at(bits, allowed >> 3, (1 << (allowed & 7)).astype(np.uint8))
-        return bits
-
-    def _vectors_of_cells(self, cells: Cached, descriptors: np.ndarray) -> np.ndarray:
-        """Return `Space.vectors` in the z-scores that the cells were made with.
-
-        The database's own z-scores may have changed since.
-        """
-        scores = cells.normaliser.apply(descriptors)
-        return self.space.metric.prepare(scores * self.space.factors)
-
-    def _open_cells(self) -> Cached:
-        """Return an index of all units with cells: the cached one, updated, or a new one."""
-        path = self._cells_path()
-        database = self.database
-        cells = load_index(path, database)
-        blocks = source_blocks(database)
-        if cells is None or has_drifted(cells, blocks, database.normaliser):
-            n_units = len(database.units)
-            cells = Cached(self._train_cells(), database.normaliser, frozenset(), changed=-n_units)
-        gone = stale_ids(cells, blocks)
-        missing = [number for block, number in blocks.items() if block not in cells.blocks]
-        if not len(gone) and not missing:
-            return cells
-        if len(gone):
-            cells.index.remove_ids(faiss.IDSelectorBatch(gone))
-        added = self._add_sources(cells, missing)
-        cells = replace(cells, blocks=frozenset(blocks), changed=cells.changed + added + len(gone))
-        save_index(path, cells, database.id)
-        return cells
-
-    def _cells_path(self) -> Path:
-        """Return the file of the index with cells, named after what it is built from."""
-        space = self.space
-        settings = self.database.settings
-        key = f"{self.kind} {space.metric} {settings.hash} {space.factors.tobytes().hex()}"
-        name = xxhash.xxh3_64_hexdigest(key.encode())
-        return self.database.path / "index" / f"{name}.faiss"
-
-    def _train_cells(self) -> faiss.Index:
-        n_units = len(self.database.units)
-        n_sample = min(TRAINED * n_cells(n_units), n_units)
-        self.progress(0, n_units, "finding the index's cells")
-        sample = np.random.default_rng(TRAINING_SEED).choice(n_units, n_sample, replace=False)
-        vectors = self.space.unit_vectors(np.sort(sample))
-        return make_cells(self.kind, self.space.metric, vectors, n_units)
-
-    def _add_sources(self, cells: Cached, numbers: list[int]) -> int:
-        """Add the units of the sources at positions in `Database.sources`; return their number."""
-        sources = [self.database.sources[number] for number in numbers]
-        total = sum(source.n_units for source in sources)
-        done = 0
-        for number, source in zip(numbers, sources, strict=True):
-            vectors = self._vectors_of_cells(cells, self.database.source_descriptors(number))
-            cells.index.add_with_ids(vectors, source.first_unit + np.arange(source.n_units))
-            done += source.n_units
-            self.progress(done, total, "indexing units, once")
-        return total
+        allowed = np.zeros(ids[-1] + 1, bool)
+        allowed[ids[self._searchable]] = True
+        return np.packbits(allowed, bitorder="little")
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -35,12 +35,15 @@ SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a t
 # pq: proposals per neighbour wanted, and the least number of proposals
 COMPRESSED = 3
 LEAST_COMPRESSED = 192
+OTHER_SPACE = 3072  # least number of proposals from cells that were found with other weights
 
 
-def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
+def choose_kind(
+    kind: str, metric: Metric, n_units: int, width: int, *, flat_units: int = FLAT_UNITS
+) -> str:
     """Return the kind of index to use.
 
-    "auto" is the exact kind if that is fast enough, else the fastest that the metric allows.
+    "auto" is the exact kind for up to `flat_units`, else the fastest that the metric allows.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
         )
     if kind != AUTO:
         return kind
-    if n_units <= FLAT_UNITS or (faiss.get_num_gpus() and 4 * width * n_units <= GPU_BYTES):
+    if n_units <= flat_units or (faiss.get_num_gpus() and 4 * width * n_units <= GPU_BYTES):
         return "flat"
     return "pq" if metric.euclidean and width >= PQ_WIDTH else "ivf"
 

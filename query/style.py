@@ -6,6 +6,9 @@ there, and a little of what comes before. The distance from a seed is the mean o
 last passages: what follows often returns to any of them.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 
 from db.columns import columns_of
@@ -20,6 +23,7 @@ WORLD = 1.0  # times the length of the continuation is chosen from the corpus to
 NEAREST_SECONDS = 10.0  # of a source, in style, that its transposition is chosen by
 SEMITONE = 0.1  # distance that a semitone of transposition counts for
 FEWEST_UNITS = 64  # that it is made from, where there are as many
+STRETCH_UNITS = 1 << 13  # of a source, whose styles are found at a time
 
 
 def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) -> np.ndarray:
@@ -32,8 +36,8 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
         Length of each step.
     """
     database = space.database
-    keep = _without_levels(database)
-    of_seed = _seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
+    keep = without_levels(database)
+    of_seed = seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
     distances = harmony_distances(database, seed, seed_samples)
     first = 0
     for number, source in enumerate(database.sources):
@@ -55,12 +59,12 @@ def harmony_distances(
 
     Parameters are those of `style_distances`; `weight` is the distance if they are unrelated.
     """
-    chroma = _chroma_columns(database)
+    chroma = chroma_columns(database)
     if not chroma:
         return np.zeros(len(database.units), np.float32)
     of_seed = np.average(seed[:, chroma], axis=0, weights=seed_samples)
     means = _passage_chroma(database, chroma)
-    return (weight * (1 - _correlations(means, of_seed))).astype(np.float32)
+    return (weight * (1 - correlations(means, of_seed))).astype(np.float32)
 
 
 def _passage_chroma(database: Database, columns: list[int]) -> np.ndarray:
@@ -88,19 +92,45 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
     `positions` are int64, (n,), ascending.
     """
     database = space.database
-    units = database.units
-    keep = _without_levels(database)
-    of_units = units.source[positions]
+    keep = without_levels(database)
     styles = np.empty((len(positions), 2 * len(keep)), np.float32)
-    for number in np.unique(of_units):
-        wanted = of_units == number
-        first, stop = np.searchsorted(units.source, (number, number + 1))
-        n_samples = units.n_samples[first:stop]
+    for rows, first, stop in _stretches(database, positions):
+        n_samples = database.units.n_samples[first:stop]
         begin, end = _passages(n_samples, database.sample_rate)
-        rows = positions[wanted] - first
-        vectors = space.vectors(database.source_descriptors(number)) * keep
-        styles[wanted] = _styles(vectors, n_samples, begin[rows], end[rows])
+        vectors = space.vectors(database.rows_at(np.arange(first, stop))) * keep
+        here = positions[rows] - first
+        styles[rows] = _styles(vectors, n_samples, begin[here], end[here])
     return styles
+
+
+def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slice, int, int]]:
+    """Yield rows of ascending `positions` and the ends of the stretch that holds their passages.
+
+    No stretch is much longer than its passages, nor than `STRETCH_UNITS`.
+    """
+    units = database.units
+    source = units.source[positions]
+    start = units.start_sample[positions]
+    apart = (BEFORE_SECONDS + AFTER_SECONDS) * database.sample_rate
+    parted = (np.diff(source) > 0) | (np.diff(start) > apart)
+    edges = [0, *(np.flatnonzero(parted) + 1).tolist(), len(positions)]
+    for begin, end in pairwise(edges):
+        first = begin
+        while first < end:
+            n_near = positions[first:end].searchsorted(positions[first] + STRETCH_UNITS)
+            rows = slice(first, first + int(n_near))
+            yield rows, *_with_passages(database, int(source[first]), start[rows])
+            first = rows.stop
+
+
+def _with_passages(database: Database, number: int, start: np.ndarray) -> tuple[int, int]:
+    """Return the ends, as positions, of the passages of units that start there in a source."""
+    units = database.units
+    first, stop = np.searchsorted(units.source, (number, number + 1))
+    starts = units.start_sample[first:stop]
+    before = np.searchsorted(starts, start[0] - round(BEFORE_SECONDS * database.sample_rate))
+    after = np.searchsorted(starts, start[-1] + round(AFTER_SECONDS * database.sample_rate))
+    return first + int(before), first + int(after)
 
 
 def choose_transpositions(
@@ -124,7 +154,7 @@ def choose_transpositions(
     most : int
         Semitones, up or down.
     """
-    chroma = _chroma_columns(database)
+    chroma = chroma_columns(database)
     seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
     means = _passage_chroma(database, chroma)
     semitones = np.array(sorted(range(-most, most + 1), key=abs))  # of equal ones, the least
@@ -135,7 +165,7 @@ def choose_transpositions(
         n_samples = database.units.n_samples[rows]
         # a passage that is raised fits the seed as well as it fits the seed lowered
         fit = np.stack(
-            [_correlations(means[rows], np.roll(seed_chroma, -shift)) for shift in semitones],
+            [correlations(means[rows], np.roll(seed_chroma, -shift)) for shift in semitones],
             axis=1,
         )
         costs = distances[rows, None] + HARMONY * (fit[:, :1] - fit) + SEMITONE * np.abs(semitones)
@@ -178,12 +208,12 @@ def _with_followers(chosen: np.ndarray, database: Database, seconds: float) -> n
     return (latest >= 0) & same_source & (start - start[latest] <= seconds)
 
 
-def _chroma_columns(database: Database) -> list[int]:
+def chroma_columns(database: Database) -> list[int]:
     names = database.settings.names
     return [names.index(name) for name in columns_of("chroma", n_mfcc=1).names if name in names]
 
 
-def _correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
+def correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
     """Return the correlation of each row with one, 0 where either is constant."""
     a = rows - rows.mean(axis=1, keepdims=True)
     b = with_row - with_row.mean()
@@ -191,12 +221,12 @@ def _correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
     return np.divide(a @ b, scale, out=np.zeros(len(a)), where=scale > 1e-9)
 
 
-def _without_levels(database: Database) -> np.ndarray:
+def without_levels(database: Database) -> np.ndarray:
     names = database.settings.names
     return np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
 
 
-def _seed_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def seed_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the styles of the seed's last passages, one after the other, (passages, 2 * width)."""
     length = (BEFORE_SECONDS + AFTER_SECONDS) * sample_rate
     starts = np.cumsum(n_samples) - n_samples

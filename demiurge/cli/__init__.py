@@ -16,6 +16,7 @@ from demiurge.cli.db import db
 from demiurge.cli.demo import demo
 from demiurge.cli.evaluate import evaluate
 from demiurge.cli.infill import infill
+from demiurge.cli.live import live
 from demiurge.cli.options.command import Group
 from demiurge.cli.playback import playback
 from demiurge.cli.query import query
@@ -103,6 +104,7 @@ for command in (
     render,
     mosaic,
     infill,
+    live,
     playback,
     browse,
     evaluate,

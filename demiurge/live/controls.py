@@ -37,7 +37,7 @@ class Controls:
     """
 
     def __init__(self, knobs: Knobs | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while it is held
         self._knobs = knobs or Knobs()
         self._waiting: deque[str] = deque()
         self._scenes: dict[int, Knobs] = {}
@@ -76,6 +76,12 @@ class Controls:
     def set_filters(self, filters: Filters) -> None:
         """Replace all filters."""
         with self._lock:
+            self._knobs = replace(self._knobs, filters=filters)
+
+    def change_filters(self, **changes: Any) -> None:
+        """Replace some fields of the filters."""
+        with self._lock:
+            filters = replace(self._knobs.filters, **changes)
             self._knobs = replace(self._knobs, filters=filters)
 
     def set_weight(self, name: str, value: float) -> None:

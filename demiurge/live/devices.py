@@ -140,9 +140,7 @@ class DeviceSession:
         self._feed = Feed(engine, self._heard, self._ring, round(ahead_seconds * rate))
         self._resampling: DeviceResampling | None = None
         if self.output.sample_rate != rate:
-            self._resampling = DeviceResampling(
-                rate, self.output.sample_rate, self.output.channels
-            )
+            self._resampling = DeviceResampling(rate, self.output.sample_rate, self.output.channels)
         self._gaps = 0
         self._lost = 0
         self._latencies: tuple[float, ...] = ()

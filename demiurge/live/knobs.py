@@ -1,6 +1,5 @@
 """The knobs of a live session: their values, ranges and meaning."""
 
-import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from query.names import NOVELTY
 
 MODES = ("continue", "mosaic", "accompany", "free")
 MOST_VOICES = 4
+MOST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def check_value(name: str, value: Any) -> float | int | bool:
     if name not in KNOBS:
         raise ParameterError(f"knob {shown(name)} is unknown; known are {', '.join(KNOBS)}")
     knob = KNOBS[name]
-    is_number = isinstance(value, int | float) and math.isfinite(value)
+    is_number = isinstance(value, int | float)
     if not is_number or not knob.least <= value <= knob.most:
         unit = f" {knob.unit}" if knob.unit else ""
         raise ParameterError(
@@ -174,8 +174,10 @@ def _check_weights(weights: Any) -> dict[str, float]:
 
 
 def check_weight(name: str, value: Any) -> float:
-    """Return a weight; raise a ParameterError if it is not a number of at least 0."""
+    """Return a weight; raise a ParameterError if it is not a number in its range."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0:
-        raise ParameterError(f"weight of {name}={shown(value)} must be a number of at least 0")
+    if not is_number or not 0 <= value <= MOST_WEIGHT:
+        raise ParameterError(
+            f"weight of {name}={shown(value)} must be a number from 0 to {MOST_WEIGHT:g}"
+        )
     return float(value)

@@ -46,6 +46,8 @@ class Status:
         Input samples that were not finite.
     dropped : int
         Messages that were not obeyed, since too many came.
+    problem : str
+        Why what was asked for last is not done, or a source is not played any more; else empty.
     """
 
     mode: str = ""
@@ -69,6 +71,7 @@ class Status:
     clipped: int = 0
     repaired: int = 0
     dropped: int = 0
+    problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it, for JSON."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xxhash
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 
 CHUNK_BYTES = 1 << 18
@@ -26,7 +26,7 @@ def error_answer(message: str, status: int, headers: dict[str, str] | None = Non
     return json_answer({"error": message}, status, headers)
 
 
-def wants_html(request: Request) -> bool:
+def wants_html(request: HTTPConnection) -> bool:
     """Return whether the request is for a page, and not a script's request for data."""
     return "text/html" in request.headers.get("accept", "")
 

@@ -11,10 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from demiurge.web.answers import error_answer, is_known, wants_html
 from demiurge.web.generated.views import GeneratedViews
+from demiurge.web.live.views import LiveViews
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
 from demiurge.web.pages import page
@@ -47,12 +48,13 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         If a model that the workspace was given cannot be used.
     """
     map_views = MapViews(workspace)
-    routes = [
+    routes: list[BaseRoute] = [
         *map_views.routes(),
         *UnitViews(workspace).routes(),
         *TimelineViews(workspace).routes(),
         *MakeViews(workspace).routes(),
         *GeneratedViews(workspace).routes(),
+        *LiveViews(workspace).routes(),
     ]
 
     @asynccontextmanager

@@ -44,6 +44,7 @@ def shared_context(request: Request, workspace: Workspace) -> dict[str, Any]:
         "sources": len(database.sources),
     }
     return {
+        "is_live": workspace.live is not None,
         "nonce": request.scope.get("nonce", ""),
         "database": facts,
         "version": version("demiurge-sequencer"),

@@ -1,13 +1,12 @@
 """Access control: only browsers on this machine or with the token, and no pages of other sites.
 
 A page of another site can make the browser send requests here, and can let its own name resolve to
-this address (DNS rebinding). Against the first, a request that changes something must have this
-server's Origin, which pages cannot forge. Against the second, Host must be an address, or a name
-that belongs to this machine alone.
+this address (DNS rebinding). Against the first, a request that changes something, and a WebSocket,
+must have this server's Origin, which pages cannot forge. Against the second, Host must be an
+address, or a name that belongs to this machine alone.
 """
 
 import hmac
-import ipaddress
 import logging
 import re
 import secrets
@@ -17,22 +16,26 @@ from hashlib import sha256
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demiurge.hosts import check_access, ip_address, is_loopback, is_same
 from demiurge.web.answers import UNEXPECTED, error_answer, wants_html
-from files.errors import ParameterError
 
 METHODS = ("GET", "HEAD", "POST")
-LEAST_TOKEN = 16  # characters
-PAGES = re.compile(r"/(map|make|timeline(/[^/]+)?)?")
+WITH_MAP = ("/map", "/live")
+PAGES = re.compile(r"/(live|map|make|timeline(/[^/]+)?)?")
+SCHEMES = {"ws": "http", "wss": "https"}  # of the page that opens a WebSocket
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self'"
     " 'nonce-{nonce}'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self';"
     " worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of requests not caused by other sites
+WRONG_HOST = "this is not the page's address; open the one that demiurge printed"
+WRONG_ORIGIN = "changes are taken only from this server's own pages (Origin must be theirs)"
+NO_TOKEN = "a token is needed; open the address that demiurge printed, token included"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -64,12 +67,7 @@ class Security:
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
     def __post_init__(self) -> None:
-        if self.token is None and not is_loopback(self.host):
-            raise ParameterError(f"host={self.host} can be reached by other machines; give a token")
-        if self.token is not None and len(self.token) < LEAST_TOKEN:
-            raise ParameterError(
-                f"the token has {len(self.token)} characters; give one of {LEAST_TOKEN} or more"
-            )
+        check_access(self.host, self.token)
 
     def knows(self, host: str) -> bool:
         """Return whether a Host header names this server.
@@ -87,7 +85,7 @@ class Security:
             socket.gethostname().lower(),
             f"{socket.gethostname().lower()}.local",
         }
-        return not is_loopback(self.host) and (name in own or _address(name) is not None)
+        return not is_loopback(self.host) and (name in own or ip_address(name) is not None)
 
     @property
     def cookie(self) -> str:
@@ -100,19 +98,6 @@ class Security:
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a host: localhost, 127.x.x.x, ::1."""
-    address = _address(host)
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-
-
 class Guard:
     """The outermost layer: refuses requests, and adds security headers to every answer."""
 
@@ -121,6 +106,9 @@ class Guard:
         self.security = security
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await (self._socket_refusal(HTTPConnection(scope)) or self.app)(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -145,13 +133,8 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the answer to a refused request, or to one with a token; None if it may pass."""
-        headers = request.headers
-        if not self.security.knows(headers.get("host", "")) or len(headers.getlist("host")) > 1:
-            return _refuse(
-                request,
-                "this is not the page's address; open the one that demiurge browse printed",
-                400,
-            )
+        if not self._knows_host(request):
+            return _refuse(request, WRONG_HOST, 400)
         if request.method not in METHODS:
             return _refuse(
                 request,
@@ -159,14 +142,8 @@ class Guard:
                 405,
                 {"Allow": ", ".join(METHODS)},
             )
-        if request.method == "POST" and headers.getlist("origin") != [
-            f"{request.url.scheme}://{headers['host']}"
-        ]:
-            return _refuse(
-                request,
-                "changes are taken only from this server's own pages (Origin must be theirs)",
-                403,
-            )
+        if request.method == "POST" and not _is_from_own_page(request):
+            return _refuse(request, WRONG_ORIGIN, 403)
         if _is_from_elsewhere(request):
             return _refuse(
                 request,
@@ -175,23 +152,42 @@ class Guard:
             )
         return self._check_token(request) if self.security.token else None
 
+    def _socket_refusal(self, connection: HTTPConnection) -> Response | None:
+        """Return the answer to a refused WebSocket, None if it may be opened."""
+        if not self._knows_host(connection):
+            return _refuse(connection, WRONG_HOST, 400)
+        if not _is_from_own_page(connection):
+            return _refuse(connection, WRONG_ORIGIN, 403)
+        if self.security.token and not self._has_cookie(connection):
+            return _refuse(connection, NO_TOKEN, 401)
+        return None
+
+    def _knows_host(self, connection: HTTPConnection) -> bool:
+        hosts = connection.headers.getlist("host")
+        return len(hosts) == 1 and self.security.knows(hosts[0])
+
+    def _has_cookie(self, connection: HTTPConnection) -> bool:
+        given = connection.cookies.get(self.security.cookie, "")
+        return is_same(given, self.security.cookie_value)
+
     def _check_token(self, request: Request) -> Response | None:
         given = request.query_params.get("token")
-        if given is not None and _same(given, self.security.token or ""):
+        if given is not None and is_same(given, self.security.token or ""):
             answer = RedirectResponse(_without_token(request), 303)
             answer.set_cookie(
                 self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict"
             )
             return answer
-        if given is None and _same(
-            request.cookies.get(self.security.cookie, ""), self.security.cookie_value
-        ):
+        if given is None and self._has_cookie(request):
             return None
-        return _refuse(
-            request,
-            "a token is needed; open the address that demiurge browse printed, token included",
-            401,
-        )
+        return _refuse(request, NO_TOKEN, 401)
+
+
+def _is_from_own_page(connection: HTTPConnection) -> bool:
+    """Return whether the Origin is this server's."""
+    scheme = connection.url.scheme
+    own = f"{SCHEMES.get(scheme, scheme)}://{connection.headers['host']}"
+    return connection.headers.getlist("origin") == [own]
 
 
 def _is_from_elsewhere(request: Request) -> bool:
@@ -215,12 +211,8 @@ def _without_token(request: Request) -> str:
     return "/" + quote(request.scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
 
 
-def _same(a: str, b: str) -> bool:
-    return hmac.compare_digest(a.encode(errors="replace"), b.encode(errors="replace"))
-
-
 def _refuse(
-    request: Request, message: str, status: int, headers: dict[str, str] | None = None
+    request: HTTPConnection, message: str, status: int, headers: dict[str, str] | None = None
 ) -> Response:
     if wants_html(request):
         return PlainTextResponse(message, status, headers)
@@ -233,7 +225,7 @@ def _policy(request: Request, nonce: str) -> str:
     A map with ?compile=1 may compile code, for graphics drivers that lack precompiled code
     (static/map/gl.js), unless it was reached by a link from another site.
     """
-    compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
+    compiles = request.url.path in WITH_MAP and request.query_params.get("compile") == "1"
     compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES
     return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")
 

@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 
 import uvicorn
 
+from demiurge.hosts import is_loopback
 from demiurge.web.app import create_app
-from demiurge.web.security import Security, is_loopback
+from demiurge.web.live.channel import MOST_BYTES
+from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 
@@ -158,7 +160,9 @@ def make_server(workspace: Workspace, security: Security) -> Server:
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        ws="none",
+        ws="none" if workspace.live is None else "auto",
+        ws_max_size=MOST_BYTES,
+        ws_per_message_deflate=False,
         lifespan="on",
     )
     return Server(config, workspace)

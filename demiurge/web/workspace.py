@@ -19,6 +19,7 @@ from files.errors import DemiurgeError
 from files.names import printable
 
 if TYPE_CHECKING:
+    from demiurge.live.live_session import LiveSession
     from demiurge.plans.voice_units import VoiceUnits
     from playback.plan import Plan
     from query.index import UnitIndex
@@ -51,6 +52,8 @@ class Workspace:
         Shared by all readers of sources.
     on_close : list of callable
         Called once each, in order, when the server ends.
+    live : LiveSession, optional
+        What the page "Live" shows; without it there is no such page.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Workspace:
         models: Sequence[str | Path] = (),
         folder: str | Path | None = None,
         root: str | Path | None = None,
+        live: "LiveSession | None" = None,
     ) -> None:
         """Open the database and read the given plans.
 
@@ -81,6 +85,7 @@ class Workspace:
         self.executor = ThreadPoolExecutor(BACKGROUND_THREADS, "background")
         self.decoded = DecodedCache()
         self.on_close: list[Callable[[], None]] = []
+        self.live = live
         self._indexes = Indexes(self.database, self._publish_indexing)
         self._missing: dict[str, str] | None = None
         self._closing = threading.Event()

@@ -165,6 +165,26 @@ def test_flac_is_decoded_only_where_much_of_it_is_played(tmp_path, tabla, monkey
         assert made == expected
 
 
+def test_sources_that_may_be_played_soon_are_decoded_and_their_problems_told(tmp_path, tabla):
+    sf.write(tmp_path / "a.wav", tabla, RATE)
+    sf.write(tmp_path / "b.flac", tabla, RATE)
+    sf.write(tmp_path / "c.wav", tabla, RATE)
+    stamps = {"a.wav": stamp(tmp_path / "a.wav"), "c.wav": stamp(tmp_path / "a.wav")}
+    stamps["c.wav"]["bytes"] += 1
+    seen = []
+    cache = decoded.DecodedCache(tmp_path / "cache")
+    with SourceReader(tmp_path, sample_rate=RATE, channels=1, cache=cache) as reader:
+        found = reader.prepare_sources(
+            ["c.wav", "a.wav", "b.flac", "none.wav", "a.wav"],
+            lambda *told: seen.append(told[:2]),
+            stamps=stamps,
+        )
+        assert found == {"c.wav": "not the file that the plan was made from", "none.wav": "missing"}
+        assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        assert len(list((tmp_path / "cache").iterdir())) == 1
+        np.testing.assert_array_equal(read(reader, "b.flac", 7, 99)[:, 0], tabla[7:106])
+
+
 @pytest.mark.parametrize("sizes", [(1,), (3, 4), (7, 11, 2), (0, 5)])
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
 def test_wav_with_chunks_before_its_samples(tmp_path, tabla, never_decoding, subtype, sizes):

@@ -112,7 +112,7 @@ def built_anew(monkeypatch):
     """Counts how often cells are found."""
     counted = []
     train = proposals.make_cells
-    monkeypatch.setattr("query.index.make_cells", lambda *a: counted.append(1) or train(*a))
+    monkeypatch.setattr("query.cells.make_cells", lambda *a: counted.append(1) or train(*a))
     return counted
 
 
@@ -142,6 +142,49 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     everything = index.search(targets[:1], k=len(index)).positions[0]
     np.testing.assert_array_equal(np.sort(everything), np.arange(len(index)))
     assert len(kept(copied)) == 2
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf", "pq"])
+def test_other_filters_need_no_other_cells(corpus, targets, kind, monkeypatch):
+    space = Space(Database(corpus / "db"))
+    everything = UnitIndex(space, kind=kind, min_samples=2000, flat_units=0)
+    filters = Filters(sources=("loop_*", "tabla_*"))
+    made = UnitIndex(space, kind=kind, min_samples=2000, filters=filters)
+    counted = built_anew(monkeypatch)
+    found = everything.allowing(made.allowed)
+    np.testing.assert_array_equal(
+        found.search(targets, k=8).positions, made.search(targets, k=8).positions
+    )
+    assert (len(found), found.kind, len(counted)) == (len(made), kind, 0)
+    assert len(everything) > len(found)
+
+
+def test_the_few_units_that_filters_leave_are_compared_one_by_one(corpus, targets):
+    space = Space(Database(corpus / "db"))
+    everything = UnitIndex(space, flat_units=2000)
+    assert everything.kind == "pq"
+    allowed = np.arange(len(space.database.units)) % 5 == 0
+    few = everything.allowing(allowed)
+    assert (few.kind, few.counts) == ("flat", {"all": len(allowed), "filters": allowed.sum()})
+    every_fifth = np.flatnonzero(allowed)
+    vectors = space.unit_vectors(every_fifth)
+    nearest = [space.distances(vectors, target).argmin() for target in space.vectors(targets)]
+    np.testing.assert_array_equal(few.search(targets, k=1).positions[:, 0], every_fifth[nearest])
+    assert few.allowing(everything.allowed).kind == "pq"
+
+
+def test_other_weights_need_no_other_cells(corpus, targets, monkeypatch):
+    database = Database(corpus / "db")
+    space = Space(database, weights={"mfcc0": 3.0, "mfcc5": 0.0, "mfcc7": 2.0})
+    exact = UnitIndex(space).search(targets, k=32)
+    index = UnitIndex(Space(database), kind="pq")
+    counted = built_anew(monkeypatch)
+    found = index.weighing(space).search(targets, k=32)
+    recall = [np.isin(a, b).mean() for a, b in zip(exact.positions, found.positions, strict=True)]
+    assert np.mean(recall) > 0.95
+    assert not counted
+    same = found.positions == exact.positions
+    np.testing.assert_allclose(found.distances[same], exact.distances[same], rtol=1e-5)
 
 
 def change(record, **values):

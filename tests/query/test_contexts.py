@@ -96,3 +96,11 @@ def test_units_after_each_end_with_its_source():
     expected = [[rows[1], rows[2]], [rows[2], none], [rows[4], none], [none, none]]
     np.testing.assert_array_equal(following, np.array(expected, np.float32))
     assert units_after(database, np.array([0, 1]), 0).shape == (2, 0, 2)
+
+
+def test_costs_after_a_unit_that_may_not_be_played_are_those_without_styles(toy, monkeypatch):
+    offered = np.array([0, 4, 5, 10, 13, 24])
+    found = [Contexts(toy.space, offered).after_unit(position)[0] for position in range(len(toy))]
+    monkeypatch.setattr(contexts, "STYLE", 0.0)
+    every = Contexts(toy.space, np.arange(len(toy))).after(np.arange(len(toy)))
+    np.testing.assert_allclose(found, every[:, offered], atol=2e-3)

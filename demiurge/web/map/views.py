@@ -38,6 +38,8 @@ class MapViews:
         ]
 
     def home(self, request: Request) -> Response:
+        if self.workspace.live is not None:
+            return RedirectResponse("/live", 303)
         given = self.workspace.plans.given
         return RedirectResponse(f"/timeline/{given[0].id}" if given else "/map", 303)
 

@@ -59,11 +59,11 @@ function colourByValue(values, name) {
   };
 }
 
-/** The same colours, faded almost to the background. */
-export function fade(palette) {
+/** The same colours, faded almost to the background, or to a share of themselves. */
+export function fade(palette, share = FADED) {
   const ground = channels(cssColor("--ground"));
   return palette.map((colour) => {
-    const mixed = channels(colour).map((value, i) => Math.round(FADED * value + (1 - FADED) * ground[i]));
+    const mixed = channels(colour).map((value, i) => Math.round(share * value + (1 - share) * ground[i]));
     return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
   });
 }

@@ -132,7 +132,7 @@ function qualityText(state, done, note) {
 }
 
 /** Columns centred and enlarged, with one scale, to fill plot coordinates with nearly all points. */
-function fitted(x, y, aspect, included) {
+export function fitted(x, y, aspect, included = []) {
   const [left, right] = mainRange(x, { included });
   const [bottom, top] = mainRange(y, { included });
   const scale = Math.min((2 * aspect) / (right - left || 1), 2 / (top - bottom || 1));

@@ -1,12 +1,12 @@
 // The corpus map: connects its parts.
 import { placeIcons } from "../icons.js";
 import { byId, fail, h, onTheme, shortcuts } from "../lib.js";
-import { addressWith, recall, remember } from "./address.js";
+import { recall, remember } from "./address.js";
 import { axesLayer } from "./axes.js";
 import { Cursor } from "./cursor.js";
 import { Ear } from "./ear.js";
+import { explainFailure } from "./failure.js";
 import { Focus } from "./focus.js";
-import { NoWebGL } from "./gl.js";
 import { Layouts } from "./layouts.js";
 import { startMore } from "./more.js";
 import { Overlay } from "./overlay.js";
@@ -193,26 +193,9 @@ function escape({ plot, ear, plan, selection, search, pins, cursor }) {
   ear.stop();
 }
 
-/** Show an error in place of the map. */
-function explain(title, ...text) {
-  byId("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
-}
-
 function onFailure(error) {
-  console.warn(error);
-  if (error instanceof EvalError) {
-    explain("The map needs to be compiled for this browser",
-      h("p", {}, "Its drawing code was prepared for another browser or graphics driver. This one may make its own, for this page only."),
-      h("p", {}, h("a", { class: "button primary", href: addressWith("compile", "1") }, "Compile it here")));
-  } else if (error instanceof NoWebGL) {
-    explain("The map cannot be drawn",
-      h("p", {}, `It needs WebGL, and ${error.message}.`),
-      h("p", {}, "Turn on hardware acceleration in the browser's settings, or open this page in another browser. The other pages do without it."),
-      h("p", {}, h("a", { class: "button", href: "/timeline" }, "To the timelines")));
-  } else {
-    const again = h("a", { class: "button", href: location.href }, "Try again");
-    explain("The map cannot be shown", h("p", {}, error.message), h("p", {}, again));
-  }
+  const link = h("a", { class: "button", href: "/timeline" }, "To the timelines");
+  explainFailure(error, byId("map"), h("p", {}, "The other pages do without it."), h("p", {}, link));
 }
 
 addEventListener("error", ({ error }) => error instanceof EvalError && onFailure(error));

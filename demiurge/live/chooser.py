@@ -1,0 +1,182 @@
+"""Choose the next unit of a line, in the way of the mode, with the knobs as they are now."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from demiurge.live.background import Background
+from demiurge.live.corpus import Corpus
+from demiurge.live.heard import Heard
+from demiurge.live.knobs import Knobs
+from demiurge.live.line import Line
+from demiurge.live.worlds import Worlds
+from files.errors import DemiurgeError
+from query.online.choice import NOTHING, Choice, Wishes
+from query.online.loop import OnlineLoop
+from query.options import PathOptions
+from query.rules import REST
+
+REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
+FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known when a unit is chosen.
+
+    Attributes
+    ----------
+    n_samples : int
+        How long it may last.
+    target : ndarray, float32, (n_descriptors,), or None
+        What the input was lately.
+    chroma : ndarray, float32, (12,), or None
+        What sounds beside it.
+    part : int, optional
+        The part of a beat.
+    tempo : float
+    apart : tuple of int
+        What other lines play.
+    """
+
+    n_samples: int
+    target: np.ndarray | None
+    chroma: np.ndarray | None = None
+    part: int | None = None
+    tempo: float = 0.0
+    apart: tuple[int, ...] = ()
+
+
+class Chooser:
+    """Chooses units; what takes longer than a unit is done beside.
+
+    Attributes
+    ----------
+    problem : str
+        Why the filters or weights that were asked for last are not used; empty if they are.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        knobs: Knobs,
+        background: Background,
+        worlds: Worlds,
+        *,
+        random_seed: int,
+    ) -> None:
+        self.problem = ""
+        self._corpus = corpus
+        self._background = background
+        self._worlds = worlds
+        self._random_seed = random_seed
+        self._wanted = (knobs.filters, knobs.weights)
+        self._playable = corpus.choose_from(*self._wanted)
+        self._frozen: dict[int, tuple[int, int]] = {}
+        self._begun: dict[int, int] = {}  # the sample at which the loop of each line was asked for
+
+    def keep_up(self, knobs: Knobs) -> None:
+        """Begin to change what knobs ask for, and take what is ready."""
+        if (knobs.filters, knobs.weights) != self._wanted:
+            self._wanted = (knobs.filters, knobs.weights)
+            self.problem = ""
+            self._find_playable()
+        if (playable := self._taken("playable")) is not None:
+            self._playable = playable
+
+    def give_up(self, source: str, problem: str) -> None:
+        """Play nothing of a source any more, since it cannot be read."""
+        self.problem = problem
+        self._corpus.problems[source] = problem
+        self._corpus.give_up([source])
+        self._find_playable()
+
+    def _find_playable(self) -> None:
+        filters, weights = self._wanted
+        self._background.start("playable", lambda: self._corpus.choose_from(filters, weights))
+
+    def _taken(self, name: str) -> Any:
+        """Return what a job gave, None if it is not done or failed: things stay as they were."""
+        if not self._background.is_busy(name):
+            return None
+        try:
+            taken = self._background.take(name)
+        except DemiurgeError as error:
+            self.problem = str(error)
+            return None
+        return taken
+
+    def choose(self, line: Line, knobs: Knobs, moment: Moment, heard: Heard, leave: bool) -> Choice:
+        """Return the unit that a line plays next; nothing while its loop is not ready yet."""
+        wishes = self._wishes(line, knobs, moment, leave)
+        if knobs.mode == "mosaic":
+            line.loop = None
+            assert moment.target is not None
+            return self._playable.mosaic.choose(moment.target, line.past, wishes)
+        loop = self._loop_of(line, moment, heard)
+        return NOTHING if loop is None else loop.choose(line.past, wishes)
+
+    def _loop_of(self, line: Line, moment: Moment, heard: Heard) -> OnlineLoop | None:
+        """Return the loop of a line; begin one, or a new one, where it is time."""
+        name = f"loop {line.voice}"
+        now = line.next_at
+        old = now - self._begun.get(line.voice, now) > REFRESH_SECONDS * self._sample_rate
+        if (line.loop is None or old) and not self._background.is_busy(name):
+            self._begun[line.voice] = now
+            rows, step_samples = heard.sounding()
+            make = partial(
+                self._worlds.loop,
+                rows,
+                step_samples,
+                allowed=self._playable.allowed,
+                tempo=moment.tempo,
+                playing=line.past.last,
+                space=self._playable.mosaic.space,
+            )
+            self._background.start(name, make)
+        ready = self._taken(name)
+        if ready is not None:
+            line.loop = ready
+        return line.loop
+
+    @property
+    def _sample_rate(self) -> int:
+        return self._corpus.database.sample_rate
+
+    def _wishes(self, line: Line, knobs: Knobs, moment: Moment, leave: bool) -> Wishes:
+        return Wishes(
+            n_samples=moment.n_samples,
+            options=PathOptions(
+                continuity=knobs.continuity,
+                novelty=knobs.novelty,
+                min_reuse=knobs.min_reuse,
+                max_run=knobs.max_run,
+                temperature=knobs.temperature,
+                random_seed=self._random_seed + line.voice,
+            ),
+            allowed=self._playable.allowed,
+            leave=leave,
+            stay=self._stay(line, frozen=knobs.freeze),
+            pitch_classes=knobs.pitch_classes,
+            chroma=moment.chroma,
+            part=moment.part,
+            tempo=moment.tempo,
+            apart=moment.apart,
+        )
+
+    def _stay(self, line: Line, *, frozen: bool) -> tuple[int, int] | None:
+        """Return the units around which a line stays while a session is frozen."""
+        last = line.past.last
+        if not frozen or last == REST:
+            self._frozen.pop(line.voice, None)
+            return None
+        if line.voice not in self._frozen:
+            units = self._corpus.database.units
+            around = np.arange(
+                max(last - FROZEN_UNITS, 0), min(last + FROZEN_UNITS + 1, len(units))
+            )
+            around = around[units.source[around] == units.source[last]]
+            self._frozen[line.voice] = (int(around[0]), int(around[-1]))
+        return self._frozen[line.voice]

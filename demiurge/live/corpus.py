@@ -1,0 +1,172 @@
+"""What a session plays from: a database with its index, filters, levels and audio."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from db.database import Database
+from demiurge.plans.levels import level_column
+from files.errors import AudioError, DatabaseError, ParameterError, PlanError
+from files.progress import Progress, no_progress
+from playback.plan_document import MAX_CHANNELS
+from playback.sources import SourceReader
+from playback.steps import Step
+from query.filters import Filters, filter_units
+from query.online.mosaic import OnlineMosaic, online_index, online_weights
+from query.settings import SearchSettings
+from query.space import Space
+
+FOLLOW_DB = 24.0  # most that a unit is raised or lowered
+SILENT_DB = -60.0  # quieter units are not raised
+
+
+@dataclass(frozen=True)
+class Playable:
+    """The units that may be played at the moment.
+
+    Attributes
+    ----------
+    allowed : ndarray, bool, shape (n_units,)
+        What the filters leave of sources that can be read.
+    mosaic : OnlineMosaic
+        Finds these units.
+    """
+
+    allowed: np.ndarray
+    mosaic: OnlineMosaic
+
+
+class Corpus:
+    """A database that is played.
+
+    Attributes
+    ----------
+    database : Database
+    space : Space
+        With the weights at the beginning.
+    reader : SourceReader
+        Of sources that are ready to be played.
+    channels : int
+    step_samples : int
+        How long a unit is, if all are of one length; else how long one is on average.
+    levels : ndarray, float32, shape (n_units,), or None
+        Of units, in LUFS; None if the database cannot tell.
+    problems : dict
+        The problem with each source that is not played.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        search: SearchSettings,
+        *,
+        root: str | Path | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Open a database; of `search`, weights and metric count.
+
+        Raises
+        ------
+        DatabaseError, ParameterError
+            If it cannot be opened, has no units, or its settings do not go with the weights.
+        """
+        faiss.omp_set_num_threads(1)  # threads take longer to start than one target takes
+        self.database = Database(path, root=root)
+        settings = self.database.settings
+        self.space = Space(
+            self.database, weights=self._weights(search.weights), metric=search.metric
+        )
+        sources = self.database.sources
+        self.channels = min(max(source.channels for source in sources), MAX_CHANNELS)
+        self.reader = SourceReader(
+            self.database.root, sample_rate=settings.sample_rate, channels=self.channels
+        )
+        self.problems: dict[str, str] = {}
+        self._is_prepared = np.zeros(len(sources), bool)
+        self._is_unreadable = np.zeros(len(sources), bool)
+        self.step_samples = settings.fixed_samples or settings.hop_length
+        min_samples = self.step_samples
+        if settings.units_vary:
+            self.step_samples = max(round(float(self.database.units.n_samples.mean())), 1)
+            min_samples = 1
+        try:
+            self.levels: np.ndarray | None = level_column(self.database)
+        except DatabaseError:  # neither loudness nor MFCC: their levels are not known
+            self.levels = None
+        index = online_index(self.space, min_samples=min_samples, progress=progress)
+        self._everything = OnlineMosaic(index)
+
+    def _weights(self, weights: dict[str, float]) -> dict[str, float]:
+        return {**online_weights(self.database.settings), **weights}
+
+    def choose_from(
+        self, filters: Filters, weights: dict[str, float], progress: Progress = no_progress
+    ) -> Playable:
+        """Return the units that filters leave, and how they are found with these weights.
+
+        What has not been played yet is decoded first, so that this may take long.
+
+        Raises
+        ------
+        ParameterError
+            If no unit is left, or a filter or weight names what the database does not have.
+        """
+        passed, _ = filter_units(self.database, filters)
+        self._prepare(passed, progress)
+        allowed = passed & ~self._is_unreadable[self.database.units.source]
+        if not allowed.any():
+            first = next(iter(self.problems.items()), None)
+            reason = f" ({first[0]}: {first[1]})" if first else ""
+            raise ParameterError(
+                f"{self.database.path}: the filters leave no unit that can be played{reason};"
+                " relax them"
+            )
+        mosaic = self._everything
+        if not allowed.all():
+            mosaic = mosaic.allowing(allowed)
+        return Playable(allowed, mosaic.weighing(self._weights(weights)))
+
+    def _prepare(self, passed: np.ndarray, progress: Progress) -> None:
+        """Decode the sources of units; those that cannot be played are given up."""
+        numbers = np.unique(self.database.units.source[passed])
+        numbers = numbers[~self._is_prepared[numbers]]
+        names = [self.database.sources[number].path for number in numbers.tolist()]
+        if names:
+            stamps = self.database.stamps(names)
+            problems = self.reader.prepare_sources(names, progress, stamps=stamps)
+            self.problems |= problems
+            self.give_up(problems)
+        self._is_prepared[numbers] = True
+
+    def give_up(self, names: Iterable[str]) -> None:
+        """Play nothing of some sources any more, from the next `choose_from` on."""
+        gone = set(names)
+        for number, source in enumerate(self.database.sources):
+            if source.path in gone:
+                self._is_unreadable[number] = True
+
+    def problem_of(self, step: Step, lead: int) -> str:
+        """Return why a step cannot be played, with `lead` samples around it; "" if it can."""
+        try:
+            first = max(step.start_sample - lead, 0)
+            last = min(step.end_sample + lead, self.reader.length(step.source))
+            samples = np.empty((last - first, self.channels), np.float32)
+            self.reader.read_into(samples, step.source, first)
+        except (AudioError, PlanError) as error:
+            return str(error)
+        return ""
+
+    def gain_towards(self, loudness_db: float, position: int) -> float:
+        """Return the gain that brings a unit to a loudness, in dB; 0 if its own is not known."""
+        if self.levels is None:
+            return 0.0
+        level = float(self.levels[position])
+        most = FOLLOW_DB if level > SILENT_DB else 0.0
+        return float(np.clip(loudness_db - level, -FOLLOW_DB, most))
+
+    def close(self) -> None:
+        """Close the files of sources."""
+        self.reader.__exit__()

@@ -1,0 +1,185 @@
+"""What was played, on disk: a journal while it is played, a plan at the end.
+
+    take.plan.json.journal   a line of JSON for the take, then one for each step
+    take.plan.json           the plan, once the take has ended
+
+The journal only grows, so that saving costs the same after an hour as at the start, and a program
+that is killed loses two seconds at most. What a killed program left is made a plan by the next take
+of that name, or by `recover`.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from db.database import Database
+from files.atomic import writing_errors
+from files.errors import PlanError
+from files.regular import read_regular
+from playback.plan import Plan
+from playback.plan_document import MAX_CHANNELS
+from playback.steps import Step
+from playback.targets import VALUE, Targets
+
+FORMAT = "demiurge take"
+FLUSH_SECONDS = 2.0
+MAX_BYTES = 1 << 32
+STEP_FIELDS = tuple(one.name for one in fields(Step) if one.name != "alternatives")
+
+
+class Take:
+    """The journal of what is played. As a context manager, it closes the file at the end.
+
+    Attributes
+    ----------
+    path : Path
+        Where the plan will be.
+    n_steps : int
+    """
+
+    def __init__(
+        self, path: Path, database: Database, channels: int, settings: dict[str, Any]
+    ) -> None:
+        """Begin a journal beside `path`; raise a ParameterError if it cannot be written."""
+        self.path = path
+        self.n_steps = 0
+        self._database = database
+        self._flush_samples = round(FLUSH_SECONDS * database.sample_rate)
+        self._flushed = 0
+        self._waiting: list[str] = []
+        head = {
+            "format": FORMAT,
+            "sample_rate": database.sample_rate,
+            "channels": channels,
+            "database": {"id": database.id, "root": str(database.root)},
+            "settings": settings,
+        }
+        with writing_errors(path):
+            self._file = open(journal_of(path), "w", encoding="utf-8")  # noqa: SIM115  closed by finish()
+        self._waiting.append(json.dumps(head))
+        self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, step: Step, row: np.ndarray) -> None:
+        """Write a step down, with the descriptors that it was chosen for, (n_descriptors,)."""
+        facts = {name: getattr(step, name) for name in STEP_FIELDS}
+        facts["row"] = base64.b64encode(np.ascontiguousarray(row, VALUE).tobytes()).decode()
+        self._waiting.append(json.dumps(facts))
+        self.n_steps += 1
+        if step.at_sample - self._flushed >= self._flush_samples:
+            self._flushed = step.at_sample
+            self._flush()
+
+    def _flush(self) -> None:
+        with writing_errors(self.path):
+            self._file.write("\n".join([*self._waiting, ""]))
+            self._file.flush()
+        self._waiting.clear()
+
+    def finish(self, n_samples: int) -> Plan | None:
+        """Save the plan of what was played, `n_samples` long, and remove the journal.
+
+        Returns None, and saves nothing, if nothing was played.
+        """
+        self._flush()
+        self._file.close()
+        return _save(self.path, self._database, n_samples)
+
+
+def journal_of(path: Path) -> Path:
+    """Return the journal of a take whose plan will be at `path`."""
+    return path.with_name(path.name + ".journal")
+
+
+def recover(path: Path, database: Database) -> Plan | None:
+    """Save the plan of a take whose program was killed, and remove its journal.
+
+    Returns None if there is no journal, or nothing was played.
+
+    Raises
+    ------
+    PlanError
+        If it is not the journal of a take.
+    """
+    return _save(path, database, 0) if journal_of(path).exists() else None
+
+
+def _save(path: Path, database: Database, n_samples: int) -> Plan | None:
+    journal = journal_of(path)
+    plan = read_journal(journal, database, n_samples)
+    if plan is not None:
+        plan.save(path)
+    journal.unlink()
+    return plan
+
+
+def read_journal(journal: Path, database: Database, n_samples: int = 0) -> Plan | None:
+    """Return the plan of a journal, at least `n_samples` long; None if it has no steps.
+
+    A last line that was cut off is left out.
+
+    Raises
+    ------
+    PlanError
+        If it is not the journal of a take.
+    """
+    remedy = "give the journal of a live take"
+    data = read_regular(journal, error=PlanError, remedy=remedy, max_bytes=MAX_BYTES)
+    lines = _read_lines(journal, data)
+    head = next(lines, None)
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise PlanError(f"{journal}: not the journal of a live take; {remedy}")
+    rows: list[bytes] = []
+    steps: list[Step] = []
+    for number, facts in enumerate(lines):
+        try:
+            rows.append(base64.b64decode(facts.pop("row")))
+            steps.append(Step(**{**facts, "target": number}))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PlanError(
+                f"{journal}: line {number + 2} is not a step ({error}); remove that line"
+            ) from error
+    if not steps:
+        return None
+    order = sorted(
+        range(len(steps)), key=lambda number: (steps[number].voice, steps[number].at_sample)
+    )
+    has_rows = len({len(row) for row in rows}) == 1 and len(rows[0])
+    end = max(step.until_sample for step in steps)
+    used = {step.source for step in steps}
+    return Plan(
+        head["sample_rate"],
+        min(head["channels"], MAX_CHANNELS),
+        head["database"],
+        tuple(steps[number] for number in order),
+        head["settings"],
+        tail_samples=max(n_samples - end, 0),
+        sources=database.stamps(used),
+        targets=Targets(len(rows[0]) // VALUE.itemsize, b"".join(rows)) if has_rows else None,
+    )
+
+
+def _read_lines(journal: Path, data: bytes) -> Iterator[Any]:
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            facts = json.loads(line)
+        except ValueError as error:
+            if number == len(lines) - 1:  # the program was killed while it wrote
+                return
+            raise PlanError(
+                f"{journal}: line {number + 1} is damaged ({error}); remove that line"
+            ) from error
+        yield facts

@@ -1,0 +1,1 @@
+"""The page "Live": what a session plays, and its knobs, while it runs."""
