@@ -81,6 +81,7 @@ class Feed:
         self._ring = ring
         self._ahead = ahead_samples
         self._tail_samples = round(TAIL_SECONDS * engine.sample_rate)
+        self._nothing = np.empty((0, ring.channels), np.float32)
 
     def top_up(self) -> None:
         """Let the engine hear what waits, and produce what is missing."""
@@ -96,19 +97,21 @@ class Feed:
         while not self._ring.write(*made):  # the device could not wait for it
             self._engine.take_back()
             self._run_on(least)
-            least *= 2  # so that it comes in time at last
+            least = min(2 * least, self._tail_samples // 2)  # so that it comes in time at last
             made = self._make(missing)
 
     def _run_on(self, least: int) -> None:
         ran_on = self._ring.run_on(least)
         if ran_on:
             self._engine.ran_on(ran_on)
+            self._ring.write(self._nothing, self._tail())  # the same, but longer again
 
     def _make(self, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
         block = self._engine.produce(n_samples)
-        tail = self._engine.tail(self._tail_samples)
-        channels = self._ring.channels
-        return fit_channels(block, channels), fit_channels(tail, channels)
+        return fit_channels(block, self._ring.channels), self._tail()
+
+    def _tail(self) -> np.ndarray:
+        return fit_channels(self._engine.tail(self._tail_samples), self._ring.channels)
 
 
 class DeviceSession:
