@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from demiurge.cli.live_control import controlled
+from demiurge.cli.live_control import controlled, scenes_kept
 from demiurge.cli.options.command import command
 from demiurge.cli.options.live import (
     MODES,
@@ -137,7 +137,7 @@ def live(
             progress=progress,
         )
     tell_beginning(session, plan)
-    with session:
+    with session, scenes_kept(session, control.scenes):
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
         else:
