@@ -143,7 +143,8 @@ class DeviceSession:
         self._ring = OutputRing(self.output.channels)
         waiting = self.input or self.output
         self._heard = InputRing(round(INPUT_SECONDS * waiting.sample_rate), waiting.channels)
-        self._feed = Feed(engine, self._heard, self._ring, round(ahead_seconds * rate))
+        ahead = max(round(ahead_seconds * rate), 2 * asked.block_samples)
+        self._feed = Feed(engine, self._heard, self._ring, ahead)
         self._resampling: DeviceResampling | None = None
         if self.output.sample_rate != rate:
             self._resampling = DeviceResampling(rate, self.output.sample_rate, self.output.channels)
