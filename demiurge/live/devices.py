@@ -100,6 +100,12 @@ class Feed:
             least = min(2 * least, self._tail_samples // 2)  # so that it comes in time at last
             made = self._make(missing)
 
+    def finish(self) -> None:
+        """End the sound behind what was produced."""
+        ran_on = self._ring.finish()
+        if ran_on:
+            self._engine.ran_on(ran_on)
+
     def _run_on(self, least: int) -> None:
         ran_on = self._ring.run_on(least)
         if ran_on:
@@ -137,7 +143,8 @@ class DeviceSession:
         self._ring = OutputRing(self.output.channels)
         waiting = self.input or self.output
         self._heard = InputRing(round(INPUT_SECONDS * waiting.sample_rate), waiting.channels)
-        self._feed = Feed(engine, self._heard, self._ring, round(ahead_seconds * rate))
+        ahead = max(round(ahead_seconds * rate), 2 * asked.block_samples)
+        self._feed = Feed(engine, self._heard, self._ring, ahead)
         self._resampling: DeviceResampling | None = None
         if self.output.sample_rate != rate:
             self._resampling = DeviceResampling(rate, self.output.sample_rate, self.output.channels)
@@ -226,7 +233,6 @@ class DeviceSession:
         self._wake.set()
         if worker.ident is not None:
             worker.join()
-        self._ring.finish()
 
     def _wait_until(self, is_over: Callable[[], bool], streams: list[Any] | None = None) -> None:
         while not is_over():
@@ -257,6 +263,7 @@ class DeviceSession:
                 self._feed.top_up()
                 self._engine.meters.underruns = self.underruns
                 self._wake.wait(WAKE_SECONDS)
+            self._feed.finish()
         except BaseException as error:
             self._failure = error
         finally:

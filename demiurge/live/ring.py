@@ -82,16 +82,21 @@ class OutputRing:
             self._tail = self._tail[until:]
             return until
 
-    def finish(self) -> None:
-        """Take note that nothing more comes: the tail is faded out, then there is silence."""
+    def finish(self) -> int:
+        """Take note that nothing more comes: the tail is faded out, then there is silence.
+
+        Returns how many samples of the tail were taken before, as `run_on`.
+        """
         with self._lock:
-            if self._is_finished:
-                return
-            self._is_finished = True
-            last = self._tail[self._ran_on : self._ran_on + FADE_SAMPLES]
+            taken = self._ran_on
+            last = self._tail[taken : taken + FADE_SAMPLES]
             gains = np.linspace(1, 0, len(last), endpoint=False, dtype=np.float32)
             self._blocks.append(last * gains[:, np.newaxis])
             self.ahead += len(last)
+            self._tail = self._tail[:0]
+            self._ran_on = 0
+            self._is_finished = True
+            return taken
 
     def fill(self, out: np.ndarray) -> int:
         """Fill an array, float32, (n, channels), with the next samples.
@@ -160,6 +165,8 @@ class InputRing:
 
     Attributes
     ----------
+    waiting : int
+        Samples not yet read.
     overruns : int
         Times that samples were lost: more than `capacity` waited, and the oldest were dropped.
     """
@@ -169,7 +176,7 @@ class InputRing:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._blocks: deque[np.ndarray] = deque()
-        self._waiting = 0
+        self.waiting = 0
         self._nothing = np.empty((0, channels), np.float32)
 
     def write(self, block: np.ndarray) -> None:
@@ -177,16 +184,16 @@ class InputRing:
         kept = block.copy()
         with self._lock:
             self._blocks.append(kept)
-            self._waiting += len(kept)
-            if self._waiting > self._capacity:
+            self.waiting += len(kept)
+            if self.waiting > self._capacity:
                 self.overruns += 1
-            while self._waiting > self._capacity:
-                self._waiting -= len(self._blocks.popleft())
+            while self.waiting > self._capacity:
+                self.waiting -= len(self._blocks.popleft())
 
     def read(self) -> np.ndarray:
         """Return all samples that wait, and forget them."""
         with self._lock:
             blocks = list(self._blocks)
             self._blocks.clear()
-            self._waiting = 0
+            self.waiting = 0
         return np.concatenate(blocks) if blocks else self._nothing

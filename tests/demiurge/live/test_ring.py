@@ -81,14 +81,23 @@ def test_gap_is_faded_at_both_ends_and_counted_once():
 def test_end_is_faded_and_no_underrun():
     ring = OutputRing(1)
     ring.write(np.ones((10, 1), np.float32), np.ones((1000, 1), np.float32))
-    ring.finish()
-    ring.finish()
+    assert ring.finish() == 0
+    assert ring.finish() == 0
     sound = np.array(filled(ring, 2000))
     assert ring.ahead == 0
     assert (sound[:10] == 1).all()
     assert np.abs(np.diff(sound)).max() <= 1 / FADE_SAMPLES
     assert (sound[10 + FADE_SAMPLES :] == 0).all()
     assert (ring.late, ring.underruns) == (0, 0)
+
+
+def test_end_behind_a_tail_says_how_much_of_it_was_taken():
+    ring = OutputRing(1)
+    ring.write(column(1), a_tail())
+    assert filled(ring, 3) == [1, -1, -2]
+    assert ring.finish() == 2
+    assert filled(ring, 1) == [-3]
+    assert filled(ring, FADE_SAMPLES)[-1] == 0
 
 
 def test_ring_without_anything_is_silent():
