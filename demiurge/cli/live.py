@@ -75,8 +75,8 @@ def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> Non
     type=click.Choice(MODES),
     default="mosaic",
     show_default=True,
-    help="How to play: continue goes on when the input ends, or when told; mosaic follows the input unit by"
-    " unit; accompany plays a line of its own beside it; free plays without it.",
+    help="How to play: continue goes on when the input ends, or when told; mosaic follows the input"
+    " unit by unit; accompany plays a line of its own beside it; free plays without it.",
 )
 @sound_options
 @sound_option(
@@ -186,6 +186,8 @@ def play_devices(session: Session, mode: str, sound: Sound) -> None:
     from demiurge.live.ending import ended_by_signals
     from demiurge.live.streams import DeviceOptions
 
+    assert not isinstance(sound.source, Path)
+    assert not isinstance(sound.target, Path)
     options = DeviceOptions(
         output=sound.target, input=sound.source, has_input=sound.has_input(mode)
     )
