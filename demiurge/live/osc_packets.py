@@ -93,8 +93,7 @@ def _read_message(data: bytes, due: float) -> Received:
     from pythonosc.osc_message import OscMessage, ParseError
 
     found = MESSAGE.match(data)
-    is_message = found and (found[2] is None or found.start(2) % ALIGNMENT == 1)  # after a comma
-    if not is_message or len(found[2] or b"") > MOST_ARGUMENTS:
+    if found is None or not _has_known_tags(found):
         raise ParameterError(
             "the packet is no OSC message: it must have an address that begins with /, and at most"
             f" {MOST_ARGUMENTS} arguments of the types i f s h d T F N"
@@ -104,6 +103,14 @@ def _read_message(data: bytes, due: float) -> Received:
     except (ParseError, UnicodeDecodeError) as error:
         raise ParameterError(f"{found[1].decode()}: its arguments are malformed") from error
     return Received(message.address, tuple(message.params), due)
+
+
+def _has_known_tags(found: re.Match[bytes]) -> bool:
+    """Return whether the type tags of a message are where python-osc looks for them, and few."""
+    tags = found[2]
+    if tags is None:
+        return True
+    return found.start(2) % ALIGNMENT == 1 and len(tags) <= MOST_ARGUMENTS  # after a comma
 
 
 def write_message(address: str, arguments: Iterable[Any]) -> bytes:
