@@ -10,7 +10,7 @@ demo: .venv/installed
 
 # One thread in each of as many processes as there are cores, four at most. If root runs them, what depends on the account runs
 # again as an ordinary user.
-test: .venv/installed-dev check figures docs browser
+test: .venv/installed-dev check figures docs browser portaudio
 	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 	scripts/test_as_ordinary_user.sh
 	$(MAKE) fuzz
@@ -28,6 +28,14 @@ browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "No Chromium: the tests of the web pages will be skipped. On Debian: sudo apt-get install chromium" >&2
+
+# Live sessions are tested over ALSA without hardware. PortAudio is installed, or tests skipped, likewise.
+.PHONY: portaudio
+portaudio:
+	@$(PYTHON) -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("portaudio"))' || { [ "$$(id -u)" = 0 ] && \
+	  command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libportaudio2 libasound2-data >/dev/null; } || \
+	  echo "No PortAudio: tests of live sessions will be skipped. On Debian: sudo apt-get install libportaudio2" >&2
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

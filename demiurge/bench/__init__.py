@@ -98,6 +98,7 @@ def run_benchmarks(
 def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
     """Return the benchmark of each room, a function of audio folder, repeats and `full`."""
     from demiurge.bench.db import bench_db
+    from demiurge.bench.live import bench_live
     from demiurge.bench.playback import bench_playback
     from demiurge.bench.query import bench_query
     from demiurge.bench.sequencer import bench_sequencer
@@ -111,6 +112,7 @@ def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
         "sequencer": bench_sequencer,
         "synth": bench_synth,
         "web": bench_web,
+        "live": bench_live,
     }
 
 

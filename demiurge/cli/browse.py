@@ -92,9 +92,9 @@ def browse(
                 echo_line("ended")
 
 
-def check_installed() -> None:
-    """Raise an error if packages that the page needs are not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+def check_installed(*more: str) -> None:
+    """Raise an error if packages that the page needs, or some more, are not installed."""
+    missing = [name for name in (*NEEDED, *more) if find_spec(name) is None]
     if missing:
         raise ParameterError(
             f"the page needs {', '.join(missing)}; install with: {install_command('web')}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.live_control import controlled, scenes_kept
 from demiurge.cli.options.command import command
 from demiurge.cli.options.live import (
     MODES,
@@ -27,12 +28,32 @@ from demiurge.cli.options.output import (
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
+from files.errors import ParameterError
 
 if TYPE_CHECKING:
     from demiurge.live.session import Session
     from query.settings import SearchSettings
 
 PLAN = "live.plan.json"
+
+
+def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print the devices and ports that --in, --out and --midi can name, and end."""
+    from demiurge.live.midi_ports import list_ports
+    from playback.devices import import_sounddevice
+
+    if not asked:
+        return
+    for number, device in enumerate(import_sounddevice().query_devices()):
+        inputs = device["max_input_channels"]
+        outputs = device["max_output_channels"]
+        echo_line(f"{number}  {device['name']}: {inputs} in, {outputs} out")
+    try:
+        for name in list_ports():
+            echo_line(f"MIDI  {name}")
+    except ParameterError as error:
+        echo_line(str(error))
+    context.exit()
 
 
 @command(
@@ -54,6 +75,14 @@ PLAN = "live.plan.json"
     " unit; accompany plays a line of its own beside it; free plays without it.",
 )
 @sound_options
+@click.option(
+    "--devices",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=list_devices,
+    help="List the audio devices and MIDI ports, and end.",
+)
 @control_options
 @live_search
 @click.option(
@@ -89,6 +118,7 @@ def live(
     from demiurge.live.session import Session
 
     sound.check(mode)
+    control.check(to_file=sound.out_file is not None)
     plan = plan_path or default_plan(sound.out_file)
     check_output(plan, force=force)
     if sound.out_file is not None:
@@ -107,11 +137,12 @@ def live(
             progress=progress,
         )
     tell_beginning(session, plan)
-    with session:
+    with session, scenes_kept(session, control.scenes):
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
         else:
-            play_devices(session, mode, sound)
+            with controlled(session, control, database, root):
+                play_devices(session, mode, sound)
     tell_end(session, plan, sound.out_file, as_json=as_json)
 
 

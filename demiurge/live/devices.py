@@ -81,6 +81,7 @@ class Feed:
         self._ring = ring
         self._ahead = ahead_samples
         self._tail_samples = round(TAIL_SECONDS * engine.sample_rate)
+        self._nothing = np.empty((0, ring.channels), np.float32)
 
     def top_up(self) -> None:
         """Let the engine hear what waits, and produce what is missing."""
@@ -96,19 +97,27 @@ class Feed:
         while not self._ring.write(*made):  # the device could not wait for it
             self._engine.take_back()
             self._run_on(least)
-            least *= 2  # so that it comes in time at last
+            least = min(2 * least, self._tail_samples // 2)  # so that it comes in time at last
             made = self._make(missing)
+
+    def finish(self) -> None:
+        """End the sound behind what was produced."""
+        ran_on = self._ring.finish()
+        if ran_on:
+            self._engine.ran_on(ran_on)
 
     def _run_on(self, least: int) -> None:
         ran_on = self._ring.run_on(least)
         if ran_on:
             self._engine.ran_on(ran_on)
+            self._ring.write(self._nothing, self._tail())  # the same, but longer again
 
     def _make(self, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
         block = self._engine.produce(n_samples)
-        tail = self._engine.tail(self._tail_samples)
-        channels = self._ring.channels
-        return fit_channels(block, channels), fit_channels(tail, channels)
+        return fit_channels(block, self._ring.channels), self._tail()
+
+    def _tail(self) -> np.ndarray:
+        return fit_channels(self._engine.tail(self._tail_samples), self._ring.channels)
 
 
 class DeviceSession:
@@ -134,7 +143,8 @@ class DeviceSession:
         self._ring = OutputRing(self.output.channels)
         waiting = self.input or self.output
         self._heard = InputRing(round(INPUT_SECONDS * waiting.sample_rate), waiting.channels)
-        self._feed = Feed(engine, self._heard, self._ring, round(ahead_seconds * rate))
+        ahead = max(round(ahead_seconds * rate), 2 * asked.block_samples)
+        self._feed = Feed(engine, self._heard, self._ring, ahead)
         self._resampling: DeviceResampling | None = None
         if self.output.sample_rate != rate:
             self._resampling = DeviceResampling(rate, self.output.sample_rate, self.output.channels)
@@ -223,7 +233,6 @@ class DeviceSession:
         self._wake.set()
         if worker.ident is not None:
             worker.join()
-        self._ring.finish()
 
     def _wait_until(self, is_over: Callable[[], bool], streams: list[Any] | None = None) -> None:
         while not is_over():
@@ -254,6 +263,7 @@ class DeviceSession:
                 self._feed.top_up()
                 self._engine.meters.underruns = self.underruns
                 self._wake.wait(WAKE_SECONDS)
+            self._feed.finish()
         except BaseException as error:
             self._failure = error
         finally:

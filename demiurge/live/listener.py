@@ -11,7 +11,6 @@ import numpy as np
 from scipy.signal import lfilter
 
 from audio.channels import to_mono
-from audio.resample import Resampling
 from db.beat_grid import BeatGrid
 from db.database import Database
 from db.descriptors.chroma import DESCRIPTOR as CHROMA
@@ -20,6 +19,7 @@ from db.descriptors.loudness import DESCRIPTOR as LOUDNESS
 from db.live_description import FrameStream, describe_step
 from db.settings import DescriptorSettings
 from db.track_beats import track_beats
+from demiurge.live.resampling import DeviceResampling
 
 KEPT_SECONDS = 12.0  # of frames and samples
 DC_HZ = 5.0  # what lies below is left out
@@ -84,7 +84,9 @@ class Listener:
         self._stream = FrameStream(settings)
         if database is not None:
             self._stream.fit(database)
-        self._resampling = Resampling(sample_rate, settings.sample_rate)
+        self._resampling: DeviceResampling | None = None
+        if sample_rate != settings.sample_rate:
+            self._resampling = DeviceResampling(sample_rate, settings.sample_rate, 1)
         self._pole = math.exp(-2 * math.pi * DC_HZ / sample_rate)
         self._dc = np.zeros(1)
         kept = math.ceil(KEPT_SECONDS * settings.sample_rate / settings.hop_length)
@@ -95,11 +97,19 @@ class Listener:
         self._samples: deque[np.ndarray] = deque()
         self._n_kept = 0
         self._quiet_samples = 0
+        self._silence = self._describe_silence()
+
+    def _describe_silence(self) -> np.ndarray:
+        """Return a frame of silence; what is loaded when first needed is loaded now."""
+        CHROMA.measure(Frames(np.zeros(self._settings.n_fft, np.float32), self._settings))
+        silence = np.zeros(self._settings.n_fft + self._settings.hop_length, np.float32)
+        return FrameStream(self._settings).add(silence)[0]
 
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples, (n, channels), of any kind of float."""
         samples = self._clean(block)
-        samples = self._resampling.add(samples)
+        if self._resampling is not None:
+            samples = self._resampling.add(samples[:, None])[:, 0]
         if not len(samples):
             return
         self.n_heard += len(samples)
@@ -156,16 +166,11 @@ class Listener:
         """Return what describes the latest samples as a unit, float32, (n_descriptors,)."""
         n_frames = max(round(n_samples / self._settings.hop_length), 1)
         if not self._frames:
-            return describe_step(self._no_frame()[None], self._settings)
+            return describe_step(self._silence[None], self._settings)
         lately = [
             self._frames[-number] for number in range(1, min(n_frames, len(self._frames)) + 1)
         ]
         return describe_step(np.array(lately[::-1]), self._settings)
-
-    def _no_frame(self) -> np.ndarray:
-        """Return a frame of silence."""
-        silence = np.zeros(self._settings.n_fft + self._settings.hop_length, np.float32)
-        return FrameStream(self._settings).add(silence)[0]
 
     @property
     def chroma(self) -> np.ndarray:

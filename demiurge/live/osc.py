@@ -29,7 +29,7 @@ from files.errors import ParameterError, system_reason
 from files.names import printable
 
 if TYPE_CHECKING:
-    from demiurge.web.live.session import LiveSession
+    from demiurge.live.live_session import LiveSession
 
 ERROR = f"{ROOT}error"
 SUBSCRIBE = f"{ROOT}status/subscribe"

@@ -93,7 +93,9 @@ def _read_message(data: bytes, due: float) -> Received:
     from pythonosc.osc_message import OscMessage, ParseError
 
     found = MESSAGE.match(data)
-    if found is None or not _has_known_tags(found):
+    # the types come after a comma
+    is_aligned = found is not None and (found[2] is None or found.start(2) % ALIGNMENT == 1)
+    if found is None or not is_aligned or len(found[2] or b"") > MOST_ARGUMENTS:
         raise ParameterError(
             "the packet is no OSC message: it must have an address that begins with /, and at most"
             f" {MOST_ARGUMENTS} arguments of the types i f s h d T F N"
@@ -103,14 +105,6 @@ def _read_message(data: bytes, due: float) -> Received:
     except (ParseError, UnicodeDecodeError) as error:
         raise ParameterError(f"{found[1].decode()}: its arguments are malformed") from error
     return Received(message.address, tuple(message.params), due)
-
-
-def _has_known_tags(found: re.Match[bytes]) -> bool:
-    """Return whether the type tags of a message are where python-osc looks for them, and few."""
-    tags = found[2]
-    if tags is None:
-        return True
-    return found.start(2) % ALIGNMENT == 1 and len(tags) <= MOST_ARGUMENTS  # after a comma
 
 
 def write_message(address: str, arguments: Iterable[Any]) -> bytes:

@@ -23,11 +23,22 @@ class DeviceResampling:
         self._down = from_rate // common
         self._weights = _weights(self._up, self._down)
         self._history = np.zeros((TAPS, channels), np.float32)
+        self._waiting = np.empty((0, channels), np.float32)  # for `add`
         self._phase = 0  # of the next output sample behind the next input sample, in 1 / up
 
     def needed(self, n_samples: int) -> int:
         """Return how many input samples the next `n_samples` of the output need."""
         return (self._phase + (n_samples - 1) * self._down) // self._up + 1 if n_samples else 0
+
+    def add(self, block: np.ndarray) -> np.ndarray:
+        """Take input samples of any number, float32, (n, channels); return what they complete."""
+        self._waiting = np.concatenate([self._waiting, block])
+        room = (len(self._waiting) - 1) * self._up - self._phase
+        n_samples = room // self._down + 1 if room >= 0 else 0
+        needed = self.needed(n_samples)
+        made = self.make(self._waiting[:needed], n_samples)
+        self._waiting = self._waiting[needed:]
+        return made
 
     def make(self, block: np.ndarray, n_samples: int) -> np.ndarray:
         """Return the next samples, float32, (n_samples, channels).

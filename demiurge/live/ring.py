@@ -46,6 +46,7 @@ class OutputRing:
         self._blocks: deque[np.ndarray] = deque()
         self._tail = np.empty((0, channels), np.float32)
         self._ran_on = 0  # samples of the tail taken since it was written
+        self._has_begun = False
         self._is_finished = False
         self._is_gap = False
         self._gain = 1.0
@@ -62,6 +63,7 @@ class OutputRing:
             self._blocks.append(block)
             self.ahead += len(block)
             self._tail = tail
+            self._has_begun = True
             return True
 
     def run_on(self, least: int = 0) -> int:
@@ -80,16 +82,21 @@ class OutputRing:
             self._tail = self._tail[until:]
             return until
 
-    def finish(self) -> None:
-        """Take note that nothing more comes: the tail is faded out, then there is silence."""
+    def finish(self) -> int:
+        """Take note that nothing more comes: the tail is faded out, then there is silence.
+
+        Returns how many samples of the tail were taken before, as `run_on`.
+        """
         with self._lock:
-            if self._is_finished:
-                return
-            self._is_finished = True
-            last = self._tail[self._ran_on : self._ran_on + FADE_SAMPLES]
+            taken = self._ran_on
+            last = self._tail[taken : taken + FADE_SAMPLES]
             gains = np.linspace(1, 0, len(last), endpoint=False, dtype=np.float32)
             self._blocks.append(last * gains[:, np.newaxis])
             self.ahead += len(last)
+            self._tail = self._tail[:0]
+            self._ran_on = 0
+            self._is_finished = True
+            return taken
 
     def fill(self, out: np.ndarray) -> int:
         """Fill an array, float32, (n, channels), with the next samples.
@@ -105,7 +112,7 @@ class OutputRing:
             out[at : at + len(piece)] = piece
             at += len(piece)
         out[at:] = 0
-        if self._gain < 1 or left < FADE_SAMPLES:
+        if len(out) and (self._gain < 1 or left < FADE_SAMPLES):
             self._fade(out, n_certain, n_certain + len(tail) + left - FADE_SAMPLES)
         return len(tail)
 
@@ -127,7 +134,7 @@ class OutputRing:
 
     def _take_tail(self, n_samples: int) -> tuple[np.ndarray, int]:
         """Return samples of the tail, and how many more of it there are."""
-        if self._is_finished or not n_samples:
+        if self._is_finished or not self._has_begun or not n_samples:
             return self._tail[:0], FADE_SAMPLES
         tail = self._tail[self._ran_on : self._ran_on + n_samples]
         if len(tail) and not self._ran_on:
@@ -142,10 +149,13 @@ class OutputRing:
 
     def _fade(self, out: np.ndarray, n_certain: int, fades_at: int) -> None:
         """Fade in what is certain after a gap, and fade out the tail before one."""
-        steps = np.full(len(out), 1 / FADE_SAMPLES)
-        steps[max(fades_at, n_certain, 0) :] *= -1
-        gains = self._gain + np.cumsum(steps)
-        np.clip(gains, 0, 1, out=gains)
+        falls_at = min(max(fades_at, n_certain), len(out))
+        gains = np.empty(len(out), np.float32)
+        rising = np.arange(1, falls_at + 1) / FADE_SAMPLES
+        np.minimum(self._gain + rising, 1, out=gains[:falls_at])
+        last = self._gain if falls_at == 0 else float(gains[falls_at - 1])
+        falling = np.arange(1, len(out) - falls_at + 1) / FADE_SAMPLES
+        np.maximum(last - falling, 0, out=gains[falls_at:])
         self._gain = float(gains[-1])
         out *= gains[:, np.newaxis]
 
@@ -155,6 +165,8 @@ class InputRing:
 
     Attributes
     ----------
+    waiting : int
+        Samples not yet read.
     overruns : int
         Times that samples were lost: more than `capacity` waited, and the oldest were dropped.
     """
@@ -164,7 +176,7 @@ class InputRing:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._blocks: deque[np.ndarray] = deque()
-        self._waiting = 0
+        self.waiting = 0
         self._nothing = np.empty((0, channels), np.float32)
 
     def write(self, block: np.ndarray) -> None:
@@ -172,16 +184,16 @@ class InputRing:
         kept = block.copy()
         with self._lock:
             self._blocks.append(kept)
-            self._waiting += len(kept)
-            if self._waiting > self._capacity:
+            self.waiting += len(kept)
+            if self.waiting > self._capacity:
                 self.overruns += 1
-            while self._waiting > self._capacity:
-                self._waiting -= len(self._blocks.popleft())
+            while self.waiting > self._capacity:
+                self.waiting -= len(self._blocks.popleft())
 
     def read(self) -> np.ndarray:
         """Return all samples that wait, and forget them."""
         with self._lock:
             blocks = list(self._blocks)
             self._blocks.clear()
-            self._waiting = 0
+            self.waiting = 0
         return np.concatenate(blocks) if blocks else self._nothing

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
@@ -53,6 +54,8 @@ class Session:
         DemiurgeError
             If the database, the model or a knob cannot be used, or the plan cannot be written.
         """
+        # threads of BLAS take longer to agree than the little there is to do for a unit
+        self._one_thread = threadpool_limits(1)
         self.controls = Controls(knobs)
         corpus = Corpus(database, search, root=root, progress=progress)
         self.corpus = corpus
@@ -117,3 +120,4 @@ class Session:
             self.plan = self._take.finish(self.engine.played)
         finally:
             self.corpus.close()
+            self._one_thread.restore_original_limits()

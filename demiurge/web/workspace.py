@@ -19,8 +19,8 @@ from files.errors import DemiurgeError
 from files.names import printable
 
 if TYPE_CHECKING:
+    from demiurge.live.live_session import LiveSession
     from demiurge.plans.voice_units import VoiceUnits
-    from demiurge.web.live.session import LiveSession
     from playback.plan import Plan
     from query.index import UnitIndex
     from query.settings import SearchSettings

@@ -1,8 +1,8 @@
 """Go on by oneself: a closed loop (`query.closed_loop`) that is played while it is found.
 
 One path is followed, by what costs least at each step. A search of a whole continuation finds by
-trying where a run is best left before a rule ends it; here that is not known, and joins cost a
-tenth more.
+trying where a run is best left before a rule ends it; here that is not known, and joins cost up to
+a sixth more.
 """
 
 from dataclasses import replace

@@ -111,6 +111,19 @@ class Control:
     host: str
     token: str | None
 
+    def check(self, *, to_file: bool) -> None:
+        """Check that what controls a session while it plays goes with devices.
+
+        Raises
+        ------
+        ParameterError
+            If the output is a file, which is written faster than anybody can play.
+        """
+        asked = {"--osc": self.osc, "--midi": self.midi, "--page": self.page or None}
+        given = [name for name, value in asked.items() if value is not None]
+        if to_file and given:
+            raise ParameterError(f"{given[0]} controls a session that plays through devices")
+
     def knobs(self, mode: str, search: SearchSettings) -> Knobs:
         """Return the knobs at the beginning.
 

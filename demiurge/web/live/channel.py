@@ -6,10 +6,10 @@ from typing import Any
 from anyio import CancelScope, create_task_group, fail_after, sleep
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from demiurge.live.live_session import LiveSession
 from demiurge.live.messages import obey
 from demiurge.web.live.messages import parse_message, to_json
 from demiurge.web.live.news import News
-from demiurge.web.live.session import LiveSession
 from files.errors import ParameterError
 
 MOST_SENT = 30  # messages to a page in a second

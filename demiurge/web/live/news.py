@@ -3,9 +3,9 @@
 from typing import Any
 
 from demiurge.live.controls import Controls
+from demiurge.live.live_session import LiveSession
 from demiurge.live.status import Status
 from demiurge.web.live.messages import finite
-from demiurge.web.live.session import LiveSession
 
 FIRST_STEPS = 32  # that a page is told of when it opens
 STEP_FACTS = ("step", "voice", "unit", "position")

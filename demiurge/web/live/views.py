@@ -10,11 +10,11 @@ from starlette.websockets import WebSocket
 
 from demiurge.live.controls import COMMANDS
 from demiurge.live.knobs import KNOBS, MODES, Knobs
+from demiurge.live.live_session import LiveSession
 from demiurge.web.answers import json_answer
 from demiurge.web.live.channel import Channel
 from demiurge.web.live.messages import finite
 from demiurge.web.live.news import scene_facts
-from demiurge.web.live.session import LiveSession
 from demiurge.web.pages import page
 from demiurge.web.workspace import Workspace
 

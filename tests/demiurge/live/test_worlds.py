@@ -9,7 +9,7 @@ import torch
 
 from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
+from db.settings import METRICAL, DescriptorSettings
 from demiurge.bundled import CORPUS_DIR
 from demiurge.live import worlds
 from demiurge.live.worlds import Worlds, forecaster_scorers
@@ -31,12 +31,22 @@ NOTHING_HEARD = np.empty((0, SETTINGS.n_descriptors), np.float32), np.empty(0, n
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("worlds")
+    return database_of(SOUNDS, tmp_path_factory.mktemp("worlds"), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def loops(tmp_path_factory):
+    """Drum loops of several tempi, in quarters of a beat."""
+    settings = DescriptorSettings(n_mfcc=8, units="beat/4")
+    return database_of(["loop_*"], tmp_path_factory.mktemp("beats"), settings)
+
+
+def database_of(patterns, folder, settings):
     (folder / "c").mkdir()
-    for pattern in SOUNDS:
+    for pattern in patterns:
         for path in CORPUS_DIR.glob(pattern):
             shutil.copy(path, folder / "c")
-    build_database(folder / "c", folder / "db", settings=SETTINGS)
+    build_database(folder / "c", folder / "db", settings=settings)
     return Database(folder / "db")
 
 
@@ -190,3 +200,27 @@ def test_a_model_of_other_descriptors_is_refused(sounds, corpus, tmp_path):
     model = model_of(sounds, tmp_path / "model", "contrast")
     with pytest.raises(DatabaseError, match="n_mfcc"):
         forecaster_scorers(model, Database(tmp_path / "db"))
+
+
+def test_a_world_is_of_the_tempo_that_it_goes_with(loops, small):
+    made = Worlds(Space(loops))
+    row = loops.rows_at(np.arange(8)), loops.units.n_samples[:8]
+    slow, fast = (
+        loops.column("tempo")[world_of(made.loop(*row, tempo=bpm))].mean() for bpm in (70, 170)
+    )
+    assert slow < fast - 0.3
+
+
+def test_whole_units_are_played_at_their_part_of_the_beat(loops):
+    loop = Worlds(Space(loops)).loop(loops.rows_at(np.arange(8)), loops.units.n_samples[:8])
+    past = OnlinePast(loops.units, RATE, whole_units=True)
+    angles = []
+    for step in range(40):
+        wishes = Wishes(RATE, PathOptions(continuity=0.1), part=step % 4, tempo=120.0)
+        position = loop.choose(past, wishes).position
+        n_samples = int(loops.units.n_samples[position])
+        past.then(position, n_samples, goes_on=position == past.following())
+        row = loops.rows_at(np.array([position]))[0]
+        cosine, sine = (row[loops.settings.names.index(name)] for name in METRICAL[:2])
+        angles.append(np.cos(2 * np.pi * (step % 4) / 4 - np.arctan2(sine, cosine)))
+    assert np.mean(angles) > 0.9

@@ -1,4 +1,4 @@
-"""What the page needs of a live session."""
+"""What OSC, the page and the terminal need of a session."""
 
 from typing import Protocol
 
