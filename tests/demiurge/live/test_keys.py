@@ -10,6 +10,7 @@ from demiurge.live.keyboard import split_keys
 from demiurge.live.keys import KEYS, NAMES, KeyHandler
 from demiurge.live.knobs import KNOBS, Knobs
 from demiurge.live.status import Status
+from tests.pages import ROOT
 
 
 class Player:
@@ -160,3 +161,9 @@ def test_told_line_stands_above_the_status():
 def test_knobs_are_shown_with_their_units():
     assert knob_text(Knobs(), "max_run") == "max_run 8 s"
     assert knob_text(Knobs(freeze=True), "freeze") == "freeze on"
+
+
+def test_documented_keys_are_those_that_exist():
+    page = (ROOT / "docs" / "live_midi.md").read_text()
+    for key, meaning in KEYS.items():
+        assert f"| {key} | {meaning} |" in page
