@@ -1,12 +1,14 @@
 """What keys ask of a session, and how the bytes of a terminal are read as keys."""
 
 import io
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from demiurge.live.controls import Controls
 from demiurge.live.display import Display, knob_text
-from demiurge.live.keyboard import split_keys
+from demiurge.live.keyboard import WindowsKeyboard, split_keys
 from demiurge.live.keys import KEYS, NAMES, KeyHandler
 from demiurge.live.knobs import KNOBS, Knobs
 from demiurge.live.status import Status
@@ -125,6 +127,15 @@ def test_help_tells_all_keys():
 )
 def test_bytes_are_split_into_keys(data, keys, waiting):
     assert split_keys(data) == (keys, waiting)
+
+
+def test_keys_of_a_windows_console(monkeypatch):
+    letters = list("q\xe0H\x00;j")  # q, up, F1, j
+    console = SimpleNamespace(kbhit=lambda: bool(letters), getwch=lambda: letters.pop(0))
+    monkeypatch.setitem(sys.modules, "msvcrt", console)
+    with WindowsKeyboard() as keyboard:
+        assert keyboard.read(5) == ["q", "up", "j"]
+        assert keyboard.read(0) == []
 
 
 class Screen(io.StringIO):

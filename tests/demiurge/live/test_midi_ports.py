@@ -57,7 +57,7 @@ with MidiInput("KEYBOARD", handler) as opened:
 @pytest.fixture
 def jack():
     """The environment of a JACK server of its own, without a device."""
-    if not shutil.which("jackd"):
+    if not shutil.which("jackd") or not shutil.which("jack_wait"):
         pytest.skip("NO REAL MIDI PORTS WERE TESTED: jackd is not installed")
     name = f"demiurge-{os.getpid()}"
     server = subprocess.Popen(
@@ -79,7 +79,12 @@ def test_messages_of_real_ports_are_obeyed(jack):
     waiting = ["jack_wait", "-w", "-t", "10", "-s", jack["JACK_DEFAULT_SERVER"]]
     subprocess.run(waiting, env=jack, capture_output=True, check=True, timeout=TIMEOUT_S)
     result = subprocess.run(
-        [sys.executable, "-c", PLAYED], env=jack, capture_output=True, text=True, timeout=TIMEOUT_S
+        [sys.executable, "-c", PLAYED],
+        env=jack,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [

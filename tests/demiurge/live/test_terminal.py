@@ -147,14 +147,15 @@ def test_keys_work_again_after_a_stop_and_fg(session):
     assert session.end() == 0
 
 
-def run_without(**streams):
-    code = SESSION.replace("while True:", "controls.command('stop')\n    while True:")
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, **streams
-    )
-
-
 def test_without_a_terminal_only_told_lines_are_written():
-    result = run_without(stdin=subprocess.DEVNULL)
+    code = SESSION.replace("while True:", "controls.command('stop')\n    while True:")
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        cwd=ROOT,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
     assert result.stderr == b"ready\n"
     assert result.stdout == b"free 0.0\n"
