@@ -71,7 +71,8 @@ def play(
         except sounddevice.PortAudioError as error:
             raise ParameterError(
                 f"device={device!r} does not play {channels} channels at {sample_rate} Hz"
-                f" ({error}); choose another of {device_names(sounddevice, 'output')}, or write a file with -o"
+                f" ({error}); choose another of {device_names(sounddevice, 'output')},"
+                " or write a file with -o"
             ) from error
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demiurge.live.devices import Feed
+from demiurge.live.feed import Feed
 from demiurge.live.ring import OutputRing
 
 

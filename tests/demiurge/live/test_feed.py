@@ -1,4 +1,4 @@
-"""What a device plays is what the engine knows of, to the bit, whoever comes first."""
+"""What a device plays is what the engine knows of, to the bit, whichever comes first."""
 
 import sys
 import threading
@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from demiurge.live.devices import Feed
+from demiurge.live.feed import Feed
 from demiurge.live.ring import InputRing, OutputRing
 from tests.demiurge.live.known_engine import Device, KnownEngine, settled
 

@@ -8,7 +8,7 @@ import soundfile as sf
 
 from db.build import build_database
 from db.settings import FOR_CONTINUATIONS
-from demiurge.live.devices import Feed
+from demiurge.live.feed import Feed
 from demiurge.live.knobs import Knobs
 from demiurge.live.ring import InputRing, OutputRing
 from tests.demiurge.live.known_engine import Device, settled
