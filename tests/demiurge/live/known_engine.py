@@ -1,8 +1,11 @@
-"""An engine whose every sample tells where it comes from."""
+"""An engine whose every sample tells where it comes from, and a device that keeps what it plays."""
 
 from types import SimpleNamespace
 
 import numpy as np
+
+from demiurge.live.feed import Feed
+from demiurge.live.ring import OutputRing
 
 
 class KnownEngine:
@@ -74,3 +77,28 @@ class KnownEngine:
 
     def _shaped(self, block):
         return np.repeat(block[:, np.newaxis], self.channels, axis=1).astype(np.float32)
+
+
+class Device:
+    """Takes from a ring, in blocks of any size, and keeps what it got."""
+
+    def __init__(self, ring: OutputRing) -> None:
+        self.ring = ring
+        self.blocks = [np.empty((0, ring.channels), np.float32)]
+
+    def play(self, n_samples: int) -> None:
+        out = np.full((n_samples, self.ring.channels), np.nan, np.float32)
+        self.ring.fill(out)
+        self.blocks.append(out)
+
+    @property
+    def played(self) -> np.ndarray:
+        """All of it, (n_samples, channels)."""
+        return np.concatenate(self.blocks)
+
+
+def settled(feed: Feed, device: Device) -> None:
+    """Let the engine hear of all that was played."""
+    while device.ring.ahead:
+        device.play(min(device.ring.ahead, 300))
+    feed.top_up()

@@ -1,4 +1,4 @@
-"""What a device plays is what the engine knows of, to the bit, whoever comes first."""
+"""What a device plays is what the engine knows of, to the bit, whichever comes first."""
 
 import sys
 import threading
@@ -6,41 +6,17 @@ import threading
 import numpy as np
 import pytest
 
-from demiurge.live.devices import Feed
+from demiurge.live.feed import Feed
 from demiurge.live.ring import InputRing, OutputRing
-from tests.demiurge.live.known_engine import KnownEngine
+from tests.demiurge.live.known_engine import Device, KnownEngine, settled
 
 AHEAD = 500
 MOST_ALONE = 3000  # samples that the device plays while the worker is at one block
 
 
-class Device:
-    """Takes from a ring, in blocks of any size, and keeps what it got."""
-
-    def __init__(self, ring: OutputRing) -> None:
-        self.ring = ring
-        self.blocks = [np.empty(0, np.float32)]
-
-    def play(self, n_samples: int) -> None:
-        out = np.full((n_samples, self.ring.channels), np.nan, np.float32)
-        self.ring.fill(out)
-        np.testing.assert_array_equal(out[:, 0], out[:, -1])
-        self.blocks.append(out[:, 0].copy())
-
-    @property
-    def played(self) -> np.ndarray:
-        return np.concatenate(self.blocks)
-
-
-def settled(feed: Feed, device: Device) -> None:
-    """Let the engine hear of all that was played."""
-    while device.ring.ahead:
-        device.play(min(device.ring.ahead, 300))
-    feed.top_up()
-
-
 def assert_known(device: Device, engine: KnownEngine) -> None:
-    played = device.played
+    played = device.played[:, 0]
+    np.testing.assert_array_equal(played, device.played[:, -1])
     known = engine.known
     assert device.ring.underruns == 0
     assert len(known) == len(played) + device.ring.ahead
