@@ -70,6 +70,11 @@ function showFigures(status, most) {
   }
 }
 
+/** Show why filters or weights are not followed, once. */
+function showProblem(problem) {
+  if (byId("problem").textContent !== problem) byId("problem").textContent = problem;
+}
+
 function showState(state) {
   if (byId("state").dataset.state === state) return; // screen readers would say it again
   byId("state").textContent = byId("state").dataset.state = state;
@@ -83,6 +88,7 @@ export function startNow() {
     meters.input.show(status.input_db);
     meters.output.show(status.output_db);
     showState(status.state);
+    showProblem(status.problem);
     if (status.step) showUnit(status);
     showFigures(status, work.add(status.work_ms));
   });
