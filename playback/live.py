@@ -69,10 +69,10 @@ def play(
             stream = sounddevice.OutputStream(**options, latency=LATENCY_S)
             return _write(stream, chain(first, chunks), progress)
         except sounddevice.PortAudioError as error:
+            names = device_names(sounddevice, "output")
             raise ParameterError(
                 f"device={device!r} does not play {channels} channels at {sample_rate} Hz"
-                f" ({error}); choose another of {device_names(sounddevice, 'output')},"
-                " or write a file with -o"
+                f" ({error}); choose another of {names}, or write a file with -o"
             ) from error
 
 

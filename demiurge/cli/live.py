@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from demiurge.cli.live_control import controlled
-from demiurge.cli.options.command import command
+from demiurge.cli.live_control import controlled, scenes_kept
+from demiurge.cli.options.command import command, option
 from demiurge.cli.options.live import (
     MODES,
     Control,
     Sound,
     control_options,
     live_search,
+    sound_option,
     sound_options,
 )
 from demiurge.cli.options.output import (
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from query.settings import SearchSettings
 
 PLAN = "live.plan.json"
+THE_TAKE = "The take"
+take_option = partial(option, heading=THE_TAKE)
 
 
 def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -66,16 +70,16 @@ def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> Non
 )
 @click.argument("database", metavar="DB", type=ANY_PATH)
 @click.argument("model", required=False, type=ANY_PATH)
-@click.option(
+@sound_option(
     "--mode",
     type=click.Choice(MODES),
     default="mosaic",
     show_default=True,
-    help="continue goes on when the input ends, or when told; mosaic follows the input unit by"
-    " unit; accompany plays a line of its own beside it; free plays without it.",
+    help="How to play: continue goes on when the input ends, or when told; mosaic follows the input"
+    " unit by unit; accompany plays a line of its own beside it; free plays without it.",
 )
 @sound_options
-@click.option(
+@sound_option(
     "--devices",
     is_flag=True,
     is_eager=True,
@@ -85,14 +89,14 @@ def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> Non
 )
 @control_options
 @live_search
-@click.option(
+@take_option(
     "--plan",
     "plan_path",
     type=FILE_PATH,
     help="Where to save what was played. [default: OUT.plan.json; without a file, live.plan.json or"
     " live-2.plan.json, …]",
 )
-@random_seed_option()
+@random_seed_option(THE_TAKE)
 @root_option
 @force_option
 @json_option
@@ -137,7 +141,7 @@ def live(
             progress=progress,
         )
     tell_beginning(session, plan)
-    with session:
+    with session, scenes_kept(session, control.scenes):
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
         else:
@@ -182,6 +186,8 @@ def play_devices(session: Session, mode: str, sound: Sound) -> None:
     from demiurge.live.ending import ended_by_signals
     from demiurge.live.streams import DeviceOptions
 
+    assert not isinstance(sound.source, Path)
+    assert not isinstance(sound.target, Path)
     options = DeviceOptions(
         output=sound.target, input=sound.source, has_input=sound.has_input(mode)
     )

@@ -19,6 +19,27 @@ BINDINGS = ".midi.json"  # of MIDI, beside the file of scenes
 
 
 @contextmanager
+def scenes_kept(session: Session, path: Path | None) -> Iterator[None]:
+    """Load the scenes of a file, if one is given, and save them at the end of the block.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be used.
+    """
+    from demiurge.live.scenes import load_scenes, save_scenes
+
+    if path is None:
+        yield
+        return
+    session.controls.load_scenes(load_scenes(path))
+    try:
+        yield
+    finally:
+        save_scenes(session.controls.scenes, path)
+
+
+@contextmanager
 def controlled(
     session: Session, control: Control, database: Path, root: Path | None
 ) -> Iterator[None]:
@@ -32,28 +53,21 @@ def controlled(
     from demiurge.live.terminal import Terminal
 
     with ExitStack() as stack:
-        if control.scenes is not None:
-            _keep_scenes(session, control.scenes, stack)
-        learn: list[Callable[[str], None]] = []
-        terminal = Terminal(
-            session.controls, session.status, learn=lambda name: [one(name) for one in learn]
-        )
+        midi: list[Callable[[str], None]] = []
+
+        def learn(name: str) -> None:
+            for learn_from in midi:
+                learn_from(name)
+
+        terminal = Terminal(session.controls, session.status, learn=learn)
         if control.osc is not None:
             _listen_to_osc(session, control, stack)
         if control.midi is not None:
-            learn.append(_listen_to_midi(session, control, terminal.tell, stack))
+            midi.append(_listen_to_midi(session, control, terminal.tell, stack))
         if control.page:
             _serve_page(session, control, database, root, stack)
         stack.enter_context(terminal)
         yield
-
-
-def _keep_scenes(session: Session, path: Path, stack: ExitStack) -> None:
-    """Load the scenes of a file, and save them at the end."""
-    from demiurge.live.scenes import load_scenes, save_scenes
-
-    session.controls.load_scenes(load_scenes(path))
-    stack.callback(lambda: save_scenes(session.controls.scenes, path))
 
 
 def _listen_to_osc(session: Session, control: Control, stack: ExitStack) -> None:

@@ -7,7 +7,7 @@ from demiurge.live.knobs import KNOBS, Knobs
 from demiurge.live.status import Status
 from files.names import printable
 
-BAR_CELLS = 10
+BAR_CELLS = 4  # so that all fits into 80 columns
 QUIETEST_DB = -60.0  # where a level's bar begins
 COLUMNS = 80  # of a terminal that does not say
 START_OF_LINE = "\r"
@@ -53,9 +53,9 @@ class Display:
 
     def _machine_line(self, status: Status, knobs: Knobs, selected: str) -> str:
         levels = [("in", status.input_db), ("out", status.output_db)]
-        shown = [f"{name} {self._bar(level)} {_decibels(level)}" for name, level in levels]
+        shown = [f"{name} {self._bar(level)} {level:4.0f}" for name, level in levels]
         return (
-            f"{'  '.join(shown)}  late {status.late}  underruns {status.underruns}"
+            f"{'  '.join(shown)} dB  late {status.late}  underruns {status.underruns}"
             f"  {status.work_ms:.1f} ms  {knob_text(knobs, selected)}"
         )
 
@@ -97,7 +97,3 @@ def knob_text(knobs: Knobs, name: str) -> str:
     if KNOBS[name].is_switch:
         return f"{name} {'on' if value else 'off'}"
     return f"{name} {value:.4g} {KNOBS[name].unit}".rstrip()
-
-
-def _decibels(level_db: float) -> str:
-    return f"{level_db:4.0f} dB"

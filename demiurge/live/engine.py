@@ -40,6 +40,8 @@ class Engine:
     listener : Listener or None
         What is known of the input.
     meters : Meters
+    take : Take, optional
+        What is played is written down there.
     """
 
     def __init__(
@@ -48,7 +50,6 @@ class Engine:
         controls: Controls,
         worlds: Worlds,
         *,
-        take: Take | None = None,
         threaded: bool = True,
         random_seed: int = 0,
     ) -> None:
@@ -58,10 +59,10 @@ class Engine:
         self.played = 0
         self.ended = False
         self.meters = Meters()
+        self.take: Take | None = None
         self.listener: Listener | None = None
         self._corpus = corpus
         self._controls = controls
-        self._take = take
         self._background = Background(threaded=threaded)
         self._chooser = Chooser(
             corpus, controls.knobs, self._background, worlds, random_seed=random_seed
@@ -138,9 +139,9 @@ class Engine:
         for line in self._lines:
             line.mark()
         self._committed = self.played
-        if self._take is not None:
+        if self.take is not None:
             for step, row in self._unwritten:
-                self._take.add(step, row)
+                self.take.add(step, row)
         self._unwritten.clear()
 
     def ran_on(self, n_samples: int) -> None:

@@ -23,7 +23,7 @@ class Heard:
         """Forget everything."""
         self._steps.clear()
 
-    def sounding(self) -> tuple[np.ndarray, np.ndarray]:
+    def until_silence(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the steps, without the silence at their end.
 
         Returns

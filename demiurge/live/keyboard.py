@@ -151,7 +151,7 @@ class WindowsKeyboard:
 
         console: Any = msvcrt  # mypy knows its functions on Windows only
         end_s = time.monotonic() + timeout_s
-        keys = []
+        keys: list[str] = []
         while not keys and time.monotonic() < end_s:
             while console.kbhit():
                 keys.append(_windows_key(console))

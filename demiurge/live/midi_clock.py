@@ -18,6 +18,7 @@ LONG_TICKS = 96  # while it is steady
 LEAST_TICKS = 4  # that a line is laid through
 SILENCE_S = 0.5  # without a tick: the clock has stopped
 BPM_RANGE = (20.0, 400.0)
+LEAST_PERIOD_S = 0.001  # of a tick, so that a flood of them is not divided by
 CHANGE = 0.001  # of the tempo: what is less is no change
 SURE = 6.0  # standard errors
 WORSE = 1.0  # ratio of two lines' errors up to which they are as good
@@ -84,8 +85,8 @@ class MidiClock:
         """Set the period of the last ticks, and the tempo."""
         ticks = list(self._line)
         slopes = _slopes(ticks[-SHORT_TICKS:])
-        self._period = float(np.median(slopes))
-        period = float(np.median(_slopes(ticks)))
+        self._period = max(float(np.median(slopes)), LEAST_PERIOD_S)
+        period = max(float(np.median(_slopes(ticks))), LEAST_PERIOD_S)
         if abs(period - self._period) > max(CHANGE * period, SURE * _standard_error(slopes)):
             period = self._period
             self._line = deque(ticks[-SHORT_TICKS:], maxlen=LONG_TICKS)

@@ -93,8 +93,9 @@ def _read_message(data: bytes, due: float) -> Received:
     from pythonosc.osc_message import OscMessage, ParseError
 
     found = MESSAGE.match(data)
-    is_message = found and (found[2] is None or found.start(2) % ALIGNMENT == 1)  # after a comma
-    if not is_message or len(found[2] or b"") > MOST_ARGUMENTS:
+    # the types come after a comma
+    is_aligned = found is not None and (found[2] is None or found.start(2) % ALIGNMENT == 1)
+    if found is None or not is_aligned or len(found[2] or b"") > MOST_ARGUMENTS:
         raise ParameterError(
             "the packet is no OSC message: it must have an address that begins with /, and at most"
             f" {MOST_ARGUMENTS} arguments of the types i f s h d T F N"

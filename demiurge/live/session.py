@@ -62,16 +62,16 @@ class Session:
         self.recovered = recover(plan, corpus.database)
         self.plan: Plan | None = None
         self._plan_path = plan
-        self._take = Take(plan, corpus.database, corpus.channels, self._settings(search, model))
         scorers = None if model is None else forecaster_scorers(model, corpus.database)
         self.engine = Engine(
             corpus,
             self.controls,
             Worlds(corpus.space, scorers, random_seed=random_seed),
-            take=self._take,
             threaded=threaded,
             random_seed=random_seed,
         )
+        self._take = Take(plan, corpus.database, corpus.channels, self._settings(search, model))
+        self.engine.take = self._take
 
     def _settings(self, search: SearchSettings, model: Path | None) -> dict[str, Any]:
         """Return what the plan keeps: how its units are joined, and with which knobs it began."""

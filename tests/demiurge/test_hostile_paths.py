@@ -52,6 +52,8 @@ LINES = {
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
     "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
     "infill, audio": "SEED MASKED -o NEW_FILE.wav --keep periodic:2",
+    "live": "DB MODEL --mode continue --in SEED --out NEW_FILE.wav --seconds 1 --plan NEW_FILE"
+    " --scenes NEW_FILE.json --root SOUNDS",
     "playback": "PLAN -o NEW_FILE.wav --picture NEW_FILE.png --stems NEW_FOLDER --root SOUNDS",
     "browse": "DB --plan PLAN --model MODEL --folder NEW_FOLDER --root SOUNDS --port 1",
     "evaluate": "DB MODEL --seeds PIECES -o NEW_FOLDER --root SOUNDS --musicnn PACKAGE",

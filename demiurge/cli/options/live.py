@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demiurge.cli.options.command import option, option_group
-from demiurge.cli.options.paths import FILE_PATH
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH, AnyPath
 from demiurge.cli.options.search import UNITS, make_search
 from files.errors import ParameterError
 
@@ -25,30 +26,51 @@ sound_option = partial(option, heading="In and out")
 control_option = partial(option, heading="Control")
 
 
+class SoundType(click.ParamType):
+    """An audio file, as a path, or the name or number of a device."""
+
+    name = "sound"
+
+    def __init__(self, path: AnyPath) -> None:
+        self._path = path
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | Path:
+        from audio.read import AUDIO_SUFFIXES
+
+        if isinstance(value, Path) or value == NONE or value.isdigit():
+            return value
+        is_named_so = Path(value).suffix.lower() in AUDIO_SUFFIXES
+        if is_named_so or "\0" in value or os.path.isfile(value):
+            return self._path.convert(value, param, ctx)
+        return value
+
+
 @dataclass(frozen=True)
 class Sound:
     """Where sound comes from and goes, and how long.
 
     Attributes
     ----------
-    source, target : str, optional
+    source, target : str or Path, optional
         Devices or files; None for the system's devices.
     seconds : float, optional
     """
 
-    source: str | None
-    target: str | None
+    source: str | Path | None
+    target: str | Path | None
     seconds: float | None
 
     @property
     def in_file(self) -> Path | None:
         """The input, if it is a file."""
-        return as_file(self.source)
+        return self.source if isinstance(self.source, Path) else None
 
     @property
     def out_file(self) -> Path | None:
         """The output, if it is a file."""
-        return as_file(self.target)
+        return self.target if isinstance(self.target, Path) else None
 
     def check(self, mode: str) -> None:
         """Check that input and output go together.
@@ -75,16 +97,6 @@ class Sound:
     def has_input(self, mode: str) -> bool:
         """Return whether anything is heard."""
         return self.source != NONE and (self.source is not None or mode != "free")
-
-
-def as_file(name: str | None) -> Path | None:
-    """Return the path if a name is that of an audio file, else None."""
-    from audio.read import AUDIO_SUFFIXES
-
-    if name is None or name == NONE or name.isdigit():
-        return None
-    path = Path(name)
-    return path if path.suffix.lower() in AUDIO_SUFFIXES or path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -157,6 +169,7 @@ sound_options = option_group(
     sound_option(
         "--in",
         "source",
+        type=SoundType(ANY_PATH),
         metavar="DEVICE|FILE",
         help=f"Input: number or part of the name of a device, a file, or {NONE}. [default: the"
         f" system's device; {NONE} for free]",
@@ -164,6 +177,7 @@ sound_options = option_group(
     sound_option(
         "--out",
         "target",
+        type=SoundType(FILE_PATH),
         metavar="DEVICE|FILE",
         help="Output: number or part of the name of a device, or an audio file, which is written as"
         " fast as can be. [default: the system's device]",
