@@ -6,6 +6,7 @@ The device's thread only copies samples. The worker keeps the ring of the output
 main thread waits for the end, for signals, and for devices that vanish.
 """
 
+import atexit
 import gc
 import sys
 import threading
@@ -27,6 +28,7 @@ AHEAD_SECONDS = 0.023  # that are certain before they are needed: one unit of wo
 INPUT_SECONDS = 2.0  # of input that wait at most
 WAKE_SECONDS = 0.1  # the worker looks for itself, should a device not wake it
 CHECK_SECONDS = 0.01  # between two looks at the devices
+CLOSE_SECONDS = 2.0  # given to a device to close
 GONE_SECONDS = 2.0  # without a sign of a device: it has vanished
 SWITCH_SECONDS = 0.0005  # before Python lets the device's thread run; 0.005 by default
 
@@ -115,8 +117,7 @@ class DeviceSession:
                 f"the audio devices cannot be used ({error}); choose others"
             ) from error
         finally:
-            for stream in streams:
-                stream.close()  # discards the rest
+            _close(streams)
             self._finish(worker)
         if self._failure is not None:
             raise self._failure
@@ -158,6 +159,7 @@ class DeviceSession:
         for kind, sign in self._signs.items():
             silent_for = time.monotonic() - sign
             if silent_for > GONE_SECONDS or not all(stream.active for stream in streams):
+                _leave_portaudio_as_it_is()
                 raise ParameterError(
                     f"the audio {kind} {self._name_of(kind)} has vanished; connect it again and"
                     " start anew"
@@ -198,6 +200,23 @@ class DeviceSession:
         self._signs["input"] = time.monotonic()
         self._lost += bool(status.input_overflow)
         self._heard.write(block)
+
+
+def _leave_portaudio_as_it_is() -> None:
+    """Do not end PortAudio with the program: it aborts when a JACK server has vanished."""
+    atexit.unregister(getattr(import_sounddevice(), "_exit_handler", _leave_portaudio_as_it_is))
+
+
+def _close(streams: list[Any]) -> None:
+    """Close streams, discarding what is not played, but do not wait for devices that are gone.
+
+    PortAudio waits ten minutes for a JACK server that has ended.
+    """
+    closing = [threading.Thread(target=stream.close, daemon=True) for stream in streams]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join(CLOSE_SECONDS)
 
 
 @contextmanager

@@ -176,6 +176,18 @@ def test_device_that_says_nothing_any_more(use, monkeypatch):
         DeviceSession(KnownEngine(), OUTPUT).run()
 
 
+def test_device_that_cannot_even_be_closed_is_not_waited_for(use, monkeypatch):
+    """As PortAudio waits for a JACK server that has ended."""
+    monkeypatch.setattr(devices, "CLOSE_SECONDS", 0.01)
+    is_over = threading.Event()
+    close = Stream.close
+    monkeypatch.setattr(Stream, "close", lambda stream: (close(stream), is_over.wait(10)))
+    use(most=50)
+    with pytest.raises(ParameterError, match="has vanished"):
+        DeviceSession(KnownEngine(), OUTPUT).run()
+    is_over.set()
+
+
 def test_error_of_the_engine_is_raised(use):
     def during(name):
         if name == "made" and len(engine.known) > 5000:
