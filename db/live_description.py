@@ -4,7 +4,8 @@ The columns are those of the whole signal, given that nothing louder follows: th
 80 dB below the loudest so far. Δ and ΔΔ look ahead, which cannot be done here:
 
     true Δ       frames t-4 … t+4        here   frames t-8 … t, weighted so that the true one is
-                                                predicted best: by least squares over a corpus
+                                                predicted best: by least squares over a corpus;
+                                                without one, as if frame t were held
 """
 
 from collections import deque
@@ -68,19 +69,27 @@ class FrameStream:
         -------
         ndarray, float32, shape (frames, len(settings.frame_names))
         """
+        rows = [self.describe(frame) for frame in self.cut(block)]
+        return np.array(rows, np.float32).reshape(-1, len(self._settings.frame_names))
+
+    def cut(self, block: np.ndarray) -> list[Frames]:
+        """Take the next samples; return each frame that is complete now by itself."""
         settings = self._settings
         skipped = min(self._skip, len(block))
         self._skip -= skipped
         self._buffer = np.concatenate([self._buffer, block[skipped:]])
-        rows = []
+        frames = []
         at = 0
         while at + settings.n_fft <= len(self._buffer):
-            frames = Frames(self._buffer[at : at + settings.n_fft], settings)
-            rows.append(np.concatenate([one.next(frames) for one in self._described.values()]))
+            frames.append(Frames(self._buffer[at : at + settings.n_fft], settings))
             at += settings.hop_length
         self._skip += max(at - len(self._buffer), 0)
         self._buffer = self._buffer[at:]
-        return np.array(rows, np.float32).reshape(-1, len(settings.frame_names))
+        return frames
+
+    def describe(self, frame: Frames) -> np.ndarray:
+        """Return the columns of the next frame that `cut` gave, float32, (n_frame_names,)."""
+        return np.concatenate([one.next(frame) for one in self._described.values()])
 
 
 class _Described:
@@ -138,7 +147,9 @@ class _Described:
         if self._weights is not None and len(lately) == len(self._weights):
             return (self._weights.T @ lately).ravel().astype(np.float32)
         assert self._descriptor.derive is not None
-        return self._descriptor.derive(lately, self._settings)[-1, self._n_static :]
+        held = np.repeat(lately[-1:], self._settings.delta_width // 2, axis=0)
+        rows = self._descriptor.derive(np.concatenate([lately, held]), self._settings)
+        return rows[len(lately) - 1, self._n_static :]
 
 
 def describe_step(frames: np.ndarray, settings: DescriptorSettings) -> np.ndarray:

@@ -4,6 +4,7 @@ samples ──► repaired, without DC, mono ──► the database's rate ─�
 """
 
 import math
+import threading
 from collections import deque
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ CHROMA_SECONDS = 1.0
 PULSE_SECONDS = 8.0  # in which a pulse is looked for
 LEAST_PULSE = 0.25  # of confidence
 FLOOR_DB = -120.0
+LEAST_DC = 1e-20  # below, it is 0: a decay without end would soon be slow to compute
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Listener:
         )
         self._samples: deque[np.ndarray] = deque()
         self._n_kept = 0
+        self._lock = threading.Lock()  # of the samples: `pulse` is called from another thread
         self._quiet_samples = 0
         self._silence = self._describe_silence()
 
@@ -112,11 +115,10 @@ class Listener:
             samples = self._resampling.add(samples[:, None])[:, 0]
         if not len(samples):
             return
-        self.n_heard += len(samples)
         self._keep(samples)
-        for row in self._stream.add(samples):
-            self._frames.append(row)
-            self._measure()
+        for frame in self._stream.cut(samples):
+            self._frames.append(self._stream.describe(frame))
+            self._measure(frame)
 
     def _clean(self, block: np.ndarray) -> np.ndarray:
         """Return a block in mono, repaired and without DC, float32, (n,)."""
@@ -126,19 +128,21 @@ class Listener:
             block = np.where(is_finite, block, 0)
         mono = to_mono(np.clip(block, -1, 1).astype(np.float32))
         filtered, self._dc = lfilter([1, -1], [1, -self._pole], mono, zi=self._dc)
+        if abs(self._dc[0]) < LEAST_DC:
+            self._dc[0] = 0
         return filtered.astype(np.float32)
 
     def _keep(self, samples: np.ndarray) -> None:
-        self._samples.append(samples)
-        self._n_kept += len(samples)
         most = KEPT_SECONDS * self._settings.sample_rate
-        while self._n_kept - len(self._samples[0]) > most:
-            self._n_kept -= len(self._samples.popleft())
+        with self._lock:
+            self.n_heard += len(samples)
+            self._samples.append(samples)
+            self._n_kept += len(samples)
+            while self._n_kept - len(self._samples[0]) > most:
+                self._n_kept -= len(self._samples.popleft())
 
-    def _measure(self) -> None:
-        """Measure level and pitch classes of the latest frame, whatever the database describes."""
-        n_fft = self._settings.n_fft
-        frame = Frames(self._latest(n_fft), self._settings)
+    def _measure(self, frame: Frames) -> None:
+        """Measure level and pitch classes of a frame, whatever the database describes."""
         self.loudness_db = float(LOUDNESS.measure(frame)[0, 0])
         self._chroma.append(CHROMA.measure(frame)[0])
         if self.loudness_db > SOUND_DB:
@@ -150,17 +154,12 @@ class Listener:
         if self._quiet_samples >= SILENT_SECONDS * self._settings.sample_rate:
             self.is_silent = True
 
-    def _latest(self, n_samples: int) -> np.ndarray:
-        """Return the latest samples, float32, (n_samples,), silence before the first."""
-        parts = []
-        missing = n_samples
-        for part in reversed(self._samples):
-            parts.append(part)
-            missing -= len(part)
-            if missing <= 0:
-                break
-        samples = np.concatenate(parts[::-1])[-n_samples:]
-        return np.pad(samples, (n_samples - len(samples), 0))
+    def _latest(self, n_samples: int) -> tuple[np.ndarray, int]:
+        """Return the latest samples, float32, (n_samples,), and `n_heard` at their end."""
+        with self._lock:
+            parts = list(self._samples)
+            n_heard = self.n_heard
+        return np.concatenate([*parts, np.empty(0, np.float32)])[-n_samples:], n_heard
 
     def target(self, n_samples: int) -> np.ndarray:
         """Return what describes the latest samples as a unit, float32, (n_descriptors,)."""
@@ -180,13 +179,13 @@ class Listener:
         return np.mean(self._chroma, axis=0)
 
     def pulse(self) -> Pulse:
-        """Return the pulse of the last seconds; this takes some 20 ms."""
-        n_heard = self.n_heard
+        """Return the pulse of the last seconds, from any thread; this takes some 20 ms."""
         rate = self._settings.sample_rate
         n_samples = round(PULSE_SECONDS * rate)
-        if self.is_silent or n_heard < n_samples:
+        samples, n_heard = self._latest(n_samples)
+        if self.is_silent or len(samples) < n_samples:
             return Pulse()
-        grid: BeatGrid = track_beats(self._latest(n_samples), self._settings)
+        grid: BeatGrid = track_beats(samples, self._settings)
         if grid.confidence < LEAST_PULSE:
             return Pulse()
         beats = grid.after(n_samples, 1, count=2)

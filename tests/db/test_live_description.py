@@ -90,8 +90,10 @@ def test_derivatives_are_guessed_better_with_a_corpus(loop, tmp_path):
                 for columns in (derived[:n], derived[n:])
             ]
         )
-    assert found[1][0] > max(0.4, found[0][0] + 0.3)
-    assert found[1][1] > max(0.6, found[0][1] + 0.3)
+    assert found[0][0] > 0.4  # as if the latest frame were held
+    assert found[0][1] > 0.6
+    assert found[1][0] > found[0][0]
+    assert found[1][1] > found[0][1]
 
 
 @pytest.mark.parametrize("units", ["frame", "fixed:100", "onset", "beat/4"])

@@ -1,5 +1,7 @@
 """What is known of an input while it comes in."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +105,43 @@ def test_the_pulse_of_the_last_seconds():
     assert pulse.tempo == pytest.approx(100, rel=0.01)
     off = (pulse.beat_sample - 0.2 * RATE) % (0.6 * RATE)
     assert min(off, 0.6 * RATE - off) < 0.02 * RATE
+
+
+def test_the_pulse_is_asked_for_while_the_input_goes_on():
+    listener = Listener(SETTINGS, sample_rate=RATE)
+    samples = clicks(100, 12, first=0.2, rate=RATE)[:, None]
+    hear(listener, samples, 64)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pulses = [pool.submit(listener.pulse) for _ in range(8)]
+            while not all(pulse.done() for pulse in pulses):
+                hear(listener, samples[:6400], 64)
+    finally:
+        sys.setswitchinterval(interval)
+    assert [pulse.exception() for pulse in pulses] == [None] * 8
+
+
+@pytest.mark.parametrize("block", [1, 1024, 3 * RATE])
+def test_level_and_pitch_classes_are_of_each_frame_whatever_the_blocks(loop, block):
+    sound = loop[:RATE] if block > 1 else loop[:5000]
+    signal = np.concatenate([sound, np.zeros_like(sound)])
+    expected = Listener(SETTINGS, sample_rate=RATE)
+    hear(expected, signal, 512)
+    listener = Listener(SETTINGS, sample_rate=RATE)
+    hear(listener, signal, block)
+    assert listener.loudness_db == expected.loudness_db
+    assert listener.is_silent == expected.is_silent
+    np.testing.assert_array_equal(listener.chroma, expected.chroma)
+    np.testing.assert_array_equal(listener.target(9000), expected.target(9000))
+
+
+def test_silence_does_not_decay_for_ever(loop):
+    listener = Listener(SETTINGS, sample_rate=RATE)
+    hear(listener, loop[:RATE])
+    hear(listener, np.zeros((2 * RATE, 1), np.float32), 1024)
+    assert listener._dc[0] == 0
 
 
 def test_memory_does_not_grow(loop):
