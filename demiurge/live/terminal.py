@@ -47,6 +47,7 @@ class Terminal:
         self._status = status
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._handler = KeyHandler(controls, tell=self.tell, learn=learn)
+        self._problem = ""  # told already
         self._ended = threading.Event()
         self._keyboard: Keyboard | None = None
         self._display: Display | None = None
@@ -91,11 +92,15 @@ class Terminal:
             self._display.close()
 
     def _show(self) -> None:
+        status = self._status()
+        if status.problem and status.problem != self._problem:
+            self.tell(status.problem)
+        self._problem = status.problem
         try:
             while self._lines:
                 self._show_line(self._lines.popleft())
             if self._display and (self._keyboard is None or self._keyboard.is_ours()):
-                self._display.draw(self._status(), self._controls.knobs, self._handler.selected)
+                self._display.draw(status, self._controls.knobs, self._handler.selected)
         except OSError:
             self._display = None  # the terminal was closed; the session goes on
 
