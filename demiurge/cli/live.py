@@ -196,6 +196,8 @@ def play_devices(session: Session, mode: str, sound: Sound) -> None:
     most = math.inf if sound.seconds is None else sound.seconds * engine.sample_rate
     with ended_by_signals(session.controls):
         device.run(stop=lambda: engine.played >= most)
+    if device.overruns:
+        echo_line(f"samples of the input were lost {device.overruns} times", err=True)
 
 
 def tell_beginning(session: Session, plan: Path) -> None:

@@ -33,7 +33,7 @@ class Controls:
     Attributes
     ----------
     dropped : int
-        Commands that were not obeyed, since too many waited.
+        Commands and messages that were not obeyed, since too many came.
     """
 
     def __init__(self, knobs: Knobs | None = None) -> None:
@@ -107,6 +107,11 @@ class Controls:
                 self.dropped += 1
                 return
             self._waiting.append(name)
+
+    def count_dropped(self, number: int) -> None:
+        """Take note of messages that were not obeyed, since too many came."""
+        with self._lock:
+            self.dropped += number
 
     def take_commands(self) -> list[str]:
         """Return the waiting commands, in order, and forget them."""

@@ -99,6 +99,7 @@ class OscServer:
         self.malformed = 0
         self.refused = 0
         self.unsent = 0
+        self._n_told = 0  # dropped messages that the session knows of
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
@@ -133,7 +134,15 @@ class OscServer:
             self._read()
             for received, sender in self._schedule.take_due(time.time()):
                 self._obey(received, sender)
+            self._count_dropped()
             self._tell(time.monotonic())
+
+    def _count_dropped(self) -> None:
+        """Let the session know of what was dropped since the last time."""
+        new = self._budget.dropped - self._n_told
+        if new:
+            self._session.controls.count_dropped(new)
+            self._n_told += new
 
     def _wait(self) -> None:
         """Wait until there is something to do."""
