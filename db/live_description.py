@@ -91,6 +91,20 @@ class FrameStream:
         """Return the columns of the next frame that `cut` gave, float32, (n_frame_names,)."""
         return np.concatenate([one.next(frame) for one in self._described.values()])
 
+    def revised(self, rows: np.ndarray) -> np.ndarray:
+        """Return the latest rows with derivatives that know the rows after them.
+
+        Those of the last row stay. Half of `delta_width` rows at the start serve only as
+        neighbours.
+        """
+        parts = []
+        first = 0
+        for described in self._described.values():
+            stop = first + described.n_columns
+            parts.append(described.revised(rows[:, first:stop]))
+            first = stop
+        return np.concatenate(parts, axis=1)
+
 
 class _Described:
     """One descriptor of the frames of a signal."""
@@ -146,10 +160,20 @@ class _Described:
         lately = np.array(self._lately)
         if self._weights is not None and len(lately) == len(self._weights):
             return (self._weights.T @ lately).ravel().astype(np.float32)
+        return self._derive_held(lately)[-1, self._n_static :]
+
+    def revised(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows as `FrameStream.revised`, (n, n_columns)."""
+        if self._descriptor.derive is None:
+            return rows
+        return np.concatenate([self._derive_held(rows[:, : self._n_static])[:-1], rows[-1:]])
+
+    def _derive_held(self, static: np.ndarray) -> np.ndarray:
+        """Return all columns of successive frames, as if the last one were held."""
         assert self._descriptor.derive is not None
-        held = np.repeat(lately[-1:], self._settings.delta_width // 2, axis=0)
-        rows = self._descriptor.derive(np.concatenate([lately, held]), self._settings)
-        return rows[len(lately) - 1, self._n_static :]
+        held = np.repeat(static[-1:], self._settings.delta_width // 2, axis=0)
+        rows = self._descriptor.derive(np.concatenate([static, held]), self._settings)
+        return rows[: len(static)]
 
 
 def describe_step(frames: np.ndarray, settings: DescriptorSettings) -> np.ndarray:

@@ -166,10 +166,12 @@ class Listener:
         n_frames = max(round(n_samples / self._settings.hop_length), 1)
         if not self._frames:
             return describe_step(self._silence[None], self._settings)
-        lately = [
-            self._frames[-number] for number in range(1, min(n_frames, len(self._frames)) + 1)
-        ]
-        return describe_step(np.array(lately[::-1]), self._settings)
+        before = 0 if self._settings.units == "frame" else self._settings.delta_width // 2
+        n_rows = min(n_frames + before, len(self._frames))
+        rows = np.array([self._frames[-number] for number in range(n_rows, 0, -1)])
+        if before:
+            rows = self._stream.revised(rows)
+        return describe_step(rows[-n_frames:], self._settings)
 
     @property
     def chroma(self) -> np.ndarray:

@@ -96,6 +96,19 @@ def test_derivatives_are_guessed_better_with_a_corpus(loop, tmp_path):
     assert found[1][1] > found[0][1]
 
 
+def test_derivatives_are_revised_when_later_frames_are_known(loop):
+    settings = ALL
+    stream = FrameStream(settings)
+    rows = frames_as_they_come(stream, loop, 1024)
+    true = describe_signal([loop], settings).frames[: len(rows)]
+    revised = stream.revised(rows)
+    np.testing.assert_allclose(revised[20:-4], true[20:-4], rtol=1e-4, atol=2e-3)
+    np.testing.assert_array_equal(revised[-1], rows[-1])
+    static = list(settings.frame_static)
+    np.testing.assert_array_equal(revised[:, static], rows[:, static])
+    np.testing.assert_array_equal(stream.revised(rows[:1]), rows[:1])
+
+
 @pytest.mark.parametrize("units", ["frame", "fixed:100", "onset", "beat/4"])
 def test_a_step_is_described_as_a_unit_of_its_frames(loop, units):
     settings = replace(FOR_CONTINUATIONS, units=units)
