@@ -125,7 +125,7 @@ class Chooser:
         old = now - self._begun.get(line.voice, now) > REFRESH_SECONDS * self._sample_rate
         if (line.loop is None or old) and not self._background.is_busy(name):
             self._begun[line.voice] = now
-            rows, step_samples = heard.until_silence()
+            rows, step_samples = heard.until_now()
             make = partial(
                 self._worlds.loop,
                 rows,

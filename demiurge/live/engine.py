@@ -68,7 +68,7 @@ class Engine:
             corpus, controls.knobs, self._background, worlds, random_seed=random_seed
         )
         self._director = Director()
-        self._heard = Heard(database.settings.n_descriptors)
+        self._heard = Heard(database.settings.n_descriptors, self.sample_rate)
         self._time = Timekeeper(corpus, controls, self._background)
         crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
         self._lead = lead_samples(crossfade, self.sample_rate)
@@ -211,8 +211,9 @@ class Engine:
         if not self._plays:
             line.loop = None
             if line.voice == 0 and self.listener is not None:
+                self._heard.listen_again()
                 row = self.listener.target(n_samples)
-                self._heard.add(row, n_samples, self.listener.loudness_db)
+                self._heard.add_input(row, n_samples, self.listener.loudness_db)
         line.rest(n_samples)
 
     def _play(self, line: Line, knobs: Knobs, n_samples: int, part: int | None) -> Choice:
@@ -243,7 +244,9 @@ class Engine:
         self._unwritten.append((step, row))
         self._leave.discard(line.voice)
         if line.voice == 0 and knobs.mode != "mosaic":
-            self._heard.add(self._row_of(choice.position), lasting)
+            self._heard.add_own(self._row_of(choice.position), lasting)
+            if knobs.mode == "accompany" and moment.target is not None:
+                self._heard.add_input(moment.target, lasting, 0.0)
         return choice
 
     def _chroma_beside(self, line: Line, knobs: Knobs) -> np.ndarray | None:

@@ -1,39 +1,59 @@
-"""What sounded lately, of the input or of the session itself, as a sequence of units."""
+"""What sounded lately, of the input and of the session itself, as a sequence of units."""
 
 from collections import deque
 
 import numpy as np
 
 SILENT_DB = -60.0
-MOST_STEPS = 256  # 6 s of frames, half a minute of sixteenth notes
+MOST_STEPS = 1024  # of the input: 24 s of frames, two minutes of sixteenth notes
+MOST_OWN_STEPS = 256
+OWN_SECONDS = 6.0  # of what was played, after what was heard, which it must not supersede
+
+_Steps = deque[tuple[np.ndarray, int, float]]
 
 
 class Heard:
-    """The latest steps: their descriptors, how long each lasted, and how loud it was."""
+    """The latest steps of the input, and of the session: descriptors, length and level of each."""
 
-    def __init__(self, n_descriptors: int) -> None:
+    def __init__(self, n_descriptors: int, sample_rate: int) -> None:
         self._n_descriptors = n_descriptors
-        self._steps: deque[tuple[np.ndarray, int, float]] = deque(maxlen=MOST_STEPS)
+        self._most_own = OWN_SECONDS * sample_rate
+        self._input: _Steps = deque(maxlen=MOST_STEPS)
+        self._own: _Steps = deque(maxlen=MOST_OWN_STEPS)
 
-    def add(self, row: np.ndarray, n_samples: int, level_db: float = 0.0) -> None:
-        """Take note of a step: raw descriptors (n_descriptors,), its length and its level."""
-        self._steps.append((row, n_samples, level_db))
+    def add_input(self, row: np.ndarray, n_samples: int, level_db: float) -> None:
+        """Take note of a step of the input: raw descriptors (n_descriptors,), length and level."""
+        self._input.append((row, n_samples, level_db))
+
+    def add_own(self, row: np.ndarray, n_samples: int) -> None:
+        """Take note of a step that the session plays."""
+        self._own.append((row, n_samples, 0.0))
+
+    def listen_again(self) -> None:
+        """Forget what the session has played, since the input sounds again."""
+        self._own.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._steps.clear()
+        self._input.clear()
+        self._own.clear()
 
-    def until_silence(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the steps, without the silence at their end.
+    def until_now(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the input's steps, without the silence at their end, and what was played lately.
 
         Returns
         -------
         rows : ndarray, float32, shape (steps, n_descriptors), raw
         step_samples : ndarray, int64, shape (steps,)
         """
-        steps = list(self._steps)
-        while steps and steps[-1][2] < SILENT_DB:
-            steps.pop()
+        heard = list(self._input)
+        while heard and heard[-1][2] < SILENT_DB:
+            heard.pop()
+        own = list(self._own)
+        if heard:
+            lasting = np.cumsum([n_samples for _, n_samples, _ in own[::-1]])
+            own = own[len(own) - int(np.searchsorted(lasting, self._most_own)) :]
+        steps = heard + own
         rows = np.array([row for row, _, _ in steps], np.float32)
         lengths = np.array([n_samples for _, n_samples, _ in steps], np.int64)
         return rows.reshape(len(steps), self._n_descriptors), lengths

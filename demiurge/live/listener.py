@@ -24,8 +24,10 @@ from demiurge.live.resampling import DeviceResampling
 
 KEPT_SECONDS = 12.0  # of frames and samples
 DC_HZ = 5.0  # what lies below is left out
-SOUND_DB = -55.0  # LUFS: the input begins to sound above
-SILENCE_DB = -60.0  # and is silent if it stays below
+SILENCE_DB = -60.0  # LUFS: the input is silent if it stays below, or far below its loudest
+RANGE_DB = 30.0  # how far that is: the noise of a room is not sound
+FALL_DB = 0.2  # of the loudest, in a second
+SOUND_DB = 5.0  # above silence, the input begins to sound
 SILENT_SECONDS = 0.5
 CHROMA_SECONDS = 1.0
 PULSE_SECONDS = 8.0  # in which a pulse is looked for
@@ -100,6 +102,7 @@ class Listener:
         self._n_kept = 0
         self._lock = threading.Lock()  # of the samples: `pulse` is called from another thread
         self._quiet_samples = 0
+        self._loudest_db = FLOOR_DB
         self._silence = self._describe_silence()
 
     def _describe_silence(self) -> np.ndarray:
@@ -145,9 +148,12 @@ class Listener:
         """Measure level and pitch classes of a frame, whatever the database describes."""
         self.loudness_db = float(LOUDNESS.measure(frame)[0, 0])
         self._chroma.append(CHROMA.measure(frame)[0])
-        if self.loudness_db > SOUND_DB:
+        seconds = self._settings.hop_length / self._settings.sample_rate
+        self._loudest_db = max(self._loudest_db - FALL_DB * seconds, self.loudness_db)
+        silence = max(SILENCE_DB, self._loudest_db - RANGE_DB)
+        if self.loudness_db > silence + SOUND_DB:
             self.is_silent = False
-        if self.loudness_db > SILENCE_DB:
+        if self.loudness_db > silence:
             self._quiet_samples = 0
         else:
             self._quiet_samples += self._settings.hop_length

@@ -13,7 +13,7 @@ from db.analyse import describe_signal
 from db.settings import FOR_CONTINUATIONS
 from demiurge.bundled import DATA
 from demiurge.live.listener import Listener
-from tests.sounds import chord, clicks
+from tests.sounds import chord, clicks, noise
 
 RATE = 44100
 SETTINGS = replace(FOR_CONTINUATIONS, units="frame")
@@ -156,3 +156,16 @@ def test_before_anything_was_heard_the_input_is_silence():
     listener = Listener(SETTINGS, sample_rate=RATE)
     silence = describe_signal([np.zeros(RATE, np.float32)], SETTINGS).frames
     np.testing.assert_allclose(listener.target(1024), silence[3], atol=1e-3)
+
+
+def test_the_noise_of_a_room_is_no_sound(loop):
+    """Noise 35 dB below the music, after it; by itself, before anything else, it sounds."""
+    level = 10 ** (-35 / 20) * float(np.sqrt((loop**2).mean()))
+    room = noise(30, rate=RATE, level=level)[:, None]
+    listener = Listener(SETTINGS, sample_rate=RATE)
+    hear(listener, loop + room[: len(loop)], 1024)
+    assert not listener.is_silent
+    hear(listener, room, 1024)
+    assert listener.is_silent
+    hear(listener, loop[:RATE], 1024)
+    assert not listener.is_silent
