@@ -20,7 +20,7 @@ COMMANDS = {
     "go": "In mode continue: go on now.",
     "listen": "In mode continue: be silent and listen again.",
     "jump": "The next unit lies elsewhere.",
-    "panic": "Be silent at once, until go.",
+    "panic": "Be silent after the unit that plays, until go.",
     "stop": "End the session.",
 }
 MOST_WAITING = 256  # commands not yet obeyed; what comes on top is dropped and counted

@@ -286,7 +286,7 @@ class Engine:
             input_db=SILENCE_DB if listener is None else listener.loudness_db,
             repaired=0 if listener is None else listener.repaired,
             dropped=self._controls.dropped,
-            problem=self._chooser.problem,
+            problem=self._chooser.problem or (self.take.problem if self.take else ""),
         )
 
     @property

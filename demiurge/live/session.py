@@ -1,5 +1,6 @@
 """A session: a corpus, its engine, and the take of what was played."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from demiurge.live.corpus import Corpus
 from demiurge.live.engine import Engine
 from demiurge.live.knobs import Knobs
 from demiurge.live.status import Status
-from demiurge.live.take import Take, recover
+from demiurge.live.take import Take, recover, take_lock
 from demiurge.live.worlds import Worlds, forecaster_scorers
 from demiurge.plans.settings import PlanSettings
 from files.progress import Progress, no_progress
@@ -56,6 +57,8 @@ class Session:
         """
         # threads of BLAS take longer to agree than the little there is to do for a unit
         self._one_thread = threadpool_limits(1)
+        self._lock = ExitStack()
+        self._lock.enter_context(take_lock(plan))
         self.controls = Controls(knobs)
         corpus = Corpus(database, search, root=root, progress=progress)
         self.corpus = corpus
@@ -120,4 +123,5 @@ class Session:
             self.plan = self._take.finish(self.engine.played)
         finally:
             self.corpus.close()
+            self._lock.close()
             self._one_thread.restore_original_limits()

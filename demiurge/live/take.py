@@ -11,6 +11,7 @@ of that name, or by `recover`.
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -18,8 +19,9 @@ from typing import Any, Self
 import numpy as np
 
 from db.database import Database
-from files.atomic import writing_errors
-from files.errors import PlanError
+from files.atomic import cannot_write, writing_errors
+from files.errors import ParameterError, PlanError
+from files.lock import locked
 from files.regular import read_regular
 from playback.plan import Plan
 from playback.plan_document import MAX_CHANNELS
@@ -40,6 +42,8 @@ class Take:
     path : Path
         Where the plan will be.
     n_steps : int
+    problem : str
+        Why nothing can be written at the moment; "" if it can. What waits is written later.
     """
 
     def __init__(
@@ -59,10 +63,10 @@ class Take:
             "database": {"id": database.id, "root": str(database.root)},
             "settings": settings,
         }
+        self.problem = ""
         with writing_errors(path):
-            self._file = open(journal_of(path), "w", encoding="utf-8")  # noqa: SIM115  closed by finish()
-        self._waiting.append(json.dumps(head))
-        self._flush()
+            self._file = open(journal_of(path), "wb", buffering=0)  # noqa: SIM115  closed by finish()
+            self._write(json.dumps(head) + "\n")
 
     def __enter__(self) -> Self:
         return self
@@ -78,20 +82,35 @@ class Take:
         self.n_steps += 1
         if step.at_sample - self._flushed >= self._flush_samples:
             self._flushed = step.at_sample
-            self._flush()
+            try:
+                self._flush()
+            except OSError as error:  # a full disk does not end a performance
+                self.problem = cannot_write(journal_of(self.path), error)
 
     def _flush(self) -> None:
-        with writing_errors(self.path):
-            self._file.write("\n".join([*self._waiting, ""]))
-            self._file.flush()
+        """Write what waits, all of it or nothing."""
+        self._write("\n".join([*self._waiting, ""]))
         self._waiting.clear()
+        self.problem = ""
+
+    def _write(self, text: str) -> None:
+        end = self._file.tell()
+        waiting = memoryview(text.encode())
+        try:
+            while waiting:
+                waiting = waiting[self._file.write(waiting) :]
+        except OSError:
+            self._file.truncate(end)
+            self._file.seek(end)
+            raise
 
     def finish(self, n_samples: int) -> Plan | None:
         """Save the plan of what was played, `n_samples` long, and remove the journal.
 
         Returns None, and saves nothing, if nothing was played.
         """
-        self._flush()
+        with writing_errors(self.path):
+            self._flush()
         self._file.close()
         return _save(self.path, self._database, n_samples)
 
@@ -99,6 +118,22 @@ class Take:
 def journal_of(path: Path) -> Path:
     """Return the journal of a take whose plan will be at `path`."""
     return path.with_name(path.name + ".journal")
+
+
+@contextmanager
+def take_lock(path: Path) -> Iterator[None]:
+    """Keep other sessions from playing a take of this name.
+
+    Raises
+    ------
+    ParameterError
+        If one does, or the folder cannot be written.
+    """
+    lock = path.with_name(path.name + ".lock")
+    busy = ParameterError(f"{path} is being played by another session; give another --plan")
+    with locked(lock, busy):
+        yield
+        lock.unlink(missing_ok=True)
 
 
 def recover(path: Path, database: Database) -> Plan | None:

@@ -80,7 +80,9 @@ class Sound:
         ParameterError
             If one is a file and the other is a device, or nothing says when to end.
         """
-        has_input = self.source != NONE and (self.source is not None or mode != "free")
+        has_input = self.has_input(mode)
+        if not has_input and mode in ("mosaic", "accompany"):
+            raise ParameterError(f"--mode {mode} goes with an input, but --in is {NONE}")
         if self.in_file is not None and self.out_file is None:
             raise ParameterError(
                 f"--in {self.source} is a file, so that --out must be one; play it with demiurge"

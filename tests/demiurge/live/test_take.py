@@ -1,6 +1,8 @@
 """The journal of what is played, and the plan that becomes of it."""
 
 import json
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.live.take import Take, journal_of, read_journal, recover
+from demiurge.live.take import Take, journal_of, read_journal, recover, take_lock
 from demiurge.plans.make import make_step
 from files.errors import ParameterError, PlanError
 from playback.plan import Plan
@@ -117,3 +119,40 @@ def test_damage_within_a_journal_is_named(database, tmp_path):
 def test_a_take_that_cannot_be_written_is_refused(database, tmp_path):
     with pytest.raises(ParameterError, match="cannot be written"):
         Take(tmp_path / "missing" / "take.plan.json", database, 2, SETTINGS)
+
+
+def test_a_full_disk_does_not_end_a_take(database, tmp_path):
+    """What could not be written is written once there is space again."""
+    path = tmp_path / "take.plan.json"
+    steps = [make_step(database, 0, n_samples=9, at_sample=44100 * second) for second in range(12)]
+    row = np.zeros(3, np.float32)
+    with Take(path, database, 2, SETTINGS) as take:
+        for step in steps[:4]:
+            take.add(step, row)
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        size = journal_of(path).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, most))
+        try:
+            for step in steps[4:8]:
+                take.add(step, row)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            signal.signal(signal.SIGXFSZ, before)
+        assert "cannot be written" in take.problem
+        assert journal_of(path).stat().st_size == size
+        for step in steps[8:]:
+            take.add(step, row)
+        assert not take.problem
+        plan = take.finish(12 * 44100)
+    assert [step.at_sample for step in plan.steps] == [step.at_sample for step in steps]
+
+
+def test_two_sessions_cannot_play_one_take(tmp_path):
+    path = tmp_path / "take.plan.json"
+    busy = pytest.raises(ParameterError, match="played by another session")
+    with take_lock(path), busy, take_lock(path):
+        pass
+    with take_lock(path):
+        pass
+    assert not list(tmp_path.iterdir())
