@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,6 +123,7 @@ def live(
     from demiurge.live.session import Session
 
     sound.check(mode)
+    check_not_overwritten(sound)
     control.check(to_file=sound.out_file is not None)
     plan = plan_path or default_plan(sound.out_file)
     check_output(plan, force=force)
@@ -150,18 +152,22 @@ def live(
     tell_end(session, plan, sound.out_file, as_json=as_json)
 
 
+def check_not_overwritten(sound: Sound) -> None:
+    """Raise a ParameterError if the output would be written over the input."""
+    source = sound.in_file
+    target = sound.out_file
+    if source and target and os.path.realpath(source) == os.path.realpath(target):
+        raise ParameterError(f"{source} would be written over; give another name with --out")
+
+
 def default_plan(out: Path | None) -> Path:
     """Return where the plan is saved: beside a file, or a free name in this folder."""
+    from demiurge.live.take import free_name
     from demiurge.results import plan_path
 
     if out is not None:
         return plan_path(out)
-    path = Path(PLAN)
-    number = 2
-    while path.exists():
-        path = Path(PLAN.replace(".", f"-{number}.", 1))
-        number += 1
-    return path
+    return free_name(Path(PLAN))
 
 
 def play_files(session: Session, sound: Sound, *, as_json: bool) -> None:
@@ -202,10 +208,8 @@ def play_devices(session: Session, mode: str, sound: Sound) -> None:
 
 def tell_beginning(session: Session, plan: Path) -> None:
     """Say what was found when everything is ready."""
-    from demiurge.live.take import journal_of
-
     if session.recovered is not None:
-        echo_line(f"{journal_of(plan)}: an unfinished take was saved as {plan}", err=True)
+        echo_line(f"an unfinished take was saved as {session.recovered}", err=True)
     for name, problem in session.corpus.problems.items():
         echo_line(f"{name} is not played: {problem}", err=True)
 

@@ -29,8 +29,8 @@ class Session:
     ----------
     controls : Controls
     engine : Engine
-    recovered : Plan or None
-        Of a take of the same name whose program was killed.
+    recovered : Path or None
+        The plan of a take of the same name whose program was killed.
     plan : Plan or None
         What was played, once the session has ended.
     """
@@ -57,14 +57,10 @@ class Session:
         """
         # threads of BLAS take longer to agree than the little there is to do for a unit
         self._one_thread = threadpool_limits(1)
-        self._lock = ExitStack()
-        self._lock.enter_context(take_lock(plan))
         self.controls = Controls(knobs)
         corpus = Corpus(database, search, root=root, progress=progress)
         self.corpus = corpus
-        self.recovered = recover(plan, corpus.database)
         self.plan: Plan | None = None
-        self._plan_path = plan
         scorers = None if model is None else forecaster_scorers(model, corpus.database)
         self.engine = Engine(
             corpus,
@@ -73,7 +69,12 @@ class Session:
             threaded=threaded,
             random_seed=random_seed,
         )
-        self._take = Take(plan, corpus.database, corpus.channels, self._settings(search, model))
+        with ExitStack() as stack:
+            stack.enter_context(take_lock(plan))
+            self.recovered = recover(plan, corpus.database)
+            settings = self._settings(search, model)
+            self._take = Take(plan, corpus.database, corpus.channels, settings)
+            self._lock = stack.pop_all()
         self.engine.take = self._take
 
     def _settings(self, search: SearchSettings, model: Path | None) -> dict[str, Any]:

@@ -4,8 +4,8 @@
     take.plan.json           the plan, once the take has ended
 
 The journal only grows, so that saving costs the same after an hour as at the start, and a program
-that is killed loses two seconds at most. What a killed program left is made a plan by the next take
-of that name, or by `recover`.
+that is killed loses two seconds at most. What a killed program left is made a plan, beside its own,
+before the next take of that name begins (`recover`).
 """
 
 import base64
@@ -112,7 +112,12 @@ class Take:
         with writing_errors(self.path):
             self._flush()
         self._file.close()
-        return _save(self.path, self._database, n_samples)
+        journal = journal_of(self.path)
+        plan = read_journal(journal, self._database, n_samples)
+        if plan is not None:
+            plan.save(self.path)
+        journal.unlink()
+        return plan
 
 
 def journal_of(path: Path) -> Path:
@@ -136,26 +141,39 @@ def take_lock(path: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
 
 
-def recover(path: Path, database: Database) -> Plan | None:
+def recover(path: Path, database: Database) -> Path | None:
     """Save the plan of a take whose program was killed, and remove its journal.
 
-    Returns None if there is no journal, or nothing was played.
+    Returns
+    -------
+    Path or None
+        A new file beside `path`; None if there is no journal, or nothing was played.
 
     Raises
     ------
     PlanError
         If it is not the journal of a take.
     """
-    return _save(path, database, 0) if journal_of(path).exists() else None
-
-
-def _save(path: Path, database: Database, n_samples: int) -> Plan | None:
     journal = journal_of(path)
-    plan = read_journal(journal, database, n_samples)
+    if not journal.exists():
+        return None
+    plan = read_journal(journal, database)
+    saved = None
     if plan is not None:
-        plan.save(path)
+        saved = free_name(path.with_name(f"recovered-{path.name}"))
+        plan.save(saved)
     journal.unlink()
-    return plan
+    return saved
+
+
+def free_name(path: Path) -> Path:
+    """Return a path, numbered if there is a file of that name: x.json, x-2.json, …"""
+    stem, _, suffixes = path.name.partition(".")
+    number = 2
+    while path.exists():
+        path = path.with_name(f"{stem}-{number}.{suffixes}")
+        number += 1
+    return path
 
 
 def read_journal(journal: Path, database: Database, n_samples: int = 0) -> Plan | None:

@@ -69,8 +69,12 @@ def test_a_killed_program_loses_no_more_than_its_last_line(database, tmp_path):
     for cut in (1, 20, 200):
         journal_of(path).write_bytes(whole[:-cut])
         assert len(read_journal(journal_of(path), database).steps) == (6 if cut == 1 else 5)
-    plan = recover(path, database)
-    assert Plan.load(path) == plan
+    for name in ("recovered-take.plan.json", "recovered-take-2.plan.json"):
+        journal_of(path).write_bytes(whole)
+        saved = recover(path, database)
+        assert saved == tmp_path / name
+        assert len(Plan.load(saved).steps) == 6
+    assert not path.exists()
     assert recover(path, database) is None
 
 
