@@ -17,6 +17,7 @@ from demiurge.bench.live_answers import answer_facts, change_facts
 from demiurge.bench.live_corpus import SETTINGS, make_live_corpus, read_input, split_audio
 from demiurge.bench.live_sessions import HOP, play, session_of
 from demiurge.bench.playback import own_cache
+from demiurge.live.knobs import Knobs
 from playback.open_plan import open_plan
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
@@ -104,7 +105,7 @@ def bench_mode(
     if mode == "continue":
         sound = sound.copy()
         sound[len(sound) // 3 :] = 0
-    with session_of(path, mode, model) as session:
+    with session_of(path, Knobs(mode=mode), model) as session:
         n_units = len(session.corpus.database.units)
         played = play(session, sound)
     times = played.seconds[played.sounds]
@@ -112,7 +113,8 @@ def bench_mode(
     if mode == "mosaic":
         assert session.plan is not None
         facts |= answer_facts(session.plan, session.corpus.database, sound)
-        facts |= change_facts(path)
+        facts |= change_facts(path, Knobs(mode="mosaic", novelty=0.0))
+        facts |= change_facts(path, Knobs(mode="mosaic", novelty=0.0, continuity=0.0))
     return Result(
         f"live {mode}{'' if model is None else ' with a model'}",
         f"one unit of 23 ms among {n_units} units: analysis, choice and audio",
@@ -138,7 +140,7 @@ def bench_long(path: Path, sound: np.ndarray, baseline: float) -> Result:
     """Play a long mosaic; look for growing memory, late units and clicks; render it again."""
     quarter = len(sound) // 4 // HOP * HOP
     played: list[np.ndarray] = []
-    with session_of(path, "mosaic") as session:
+    with session_of(path, Knobs(mode="mosaic")) as session:
         first = play(session, sound[:quarter], played)
         before = resident_bytes() - sum(block.nbytes for block in played)
         rest = play(session, sound[quarter:], played)

@@ -35,10 +35,10 @@ class Played:
 
 
 @contextmanager
-def session_of(path: Path, mode: str, model: Path | None = None) -> Iterator[Session]:
+def session_of(path: Path, knobs: Knobs, model: Path | None = None) -> Iterator[Session]:
     """Open a session beside a database, with an input."""
     plan = path.parent / "take.plan.json"
-    session = Session(path, Knobs(mode=mode), SearchSettings(), plan=plan, model=model)
+    session = Session(path, knobs, SearchSettings(), plan=plan, model=model)
     with session:
         session.engine.set_input(SAMPLE_RATE)
         yield session
