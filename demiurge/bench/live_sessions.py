@@ -51,7 +51,10 @@ def play(
     *,
     block_samples: int = HOP,
 ) -> Played:
-    """Play a sound, (n, 1), into a session in blocks; `kept` takes what it gives."""
+    """Play a sound, (n, 1), into a session in blocks; `kept` takes what it gives.
+
+    While the session rests, this is not faster than real time: a world may be on its way.
+    """
     engine = session.engine
     n_blocks = len(sound) // block_samples
     seconds = np.zeros(n_blocks)
@@ -63,6 +66,8 @@ def play(
         given = engine.produce(block_samples)
         seconds[number] = time.perf_counter() - started
         sounds[number] = session.status().position != REST
+        if not sounds[number]:
+            time.sleep(max(block_samples / SAMPLE_RATE - seconds[number], 0))
         if kept is not None:
             kept.append(given)
     return Played(seconds, sounds)
