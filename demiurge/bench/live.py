@@ -2,22 +2,22 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile as sf
+import torch
 
 from db.analyse import describe_signal
 from db.database import Database
 from demiurge.bench import SAMPLE_RATE, Result
+from demiurge.bench.live_answers import answer_facts, change_facts
 from demiurge.bench.live_corpus import SETTINGS, make_live_corpus, read_input, split_audio
+from demiurge.bench.live_sessions import HOP, play, session_of
 from demiurge.bench.playback import own_cache
 from demiurge.live.knobs import Knobs
-from demiurge.live.session import Session
 from playback.open_plan import open_plan
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
@@ -25,13 +25,10 @@ from playback.runs import join_runs
 from playback.sources import SampleReader
 from playback.steps import Step
 from playback.stitch import stitch
-from query.index import UnitIndex
-from query.options import PathOptions
-from query.path import find_path
-from query.settings import SearchSettings
 from query.space import Space
+from sequencer.forecaster import Forecaster, ForecasterConfig
+from sequencer.train import ForecasterOptions
 
-HOP = SETTINGS.hop_length
 UNIT_SECONDS = HOP / SAMPLE_RATE
 UNITS = (100_000,)
 UNITS_FULL = (100_000, 1_000_000, 10 * 3600 * SAMPLE_RATE // HOP)  # the last are 10 h
@@ -41,12 +38,15 @@ LONG_SECONDS_FULL = 3600.0
 COMPARED_STEPS = 20  # that the baseline makes
 JOIN_SECONDS = 0.002  # on either side of a join, in which a click is looked for
 AROUND_SECONDS = 0.05  # of the sources at a join, whose steps it may have
+RANDOM_SEED = 0
+LIMIT = 9.0  # of the model's forecasts, in standard deviations
+FITTED_UNITS = 10_000
 MODES = ("mosaic", "accompany", "continue", "free")
 BASELINE = "all units compared with NumPy, the unit read with soundfile"
 
 
 def bench_live(audio: Path, repeats: int, full: bool) -> list[Result]:
-    """Play sessions of each mode in corpora of several sizes, and a long one."""
+    """Play sessions of each mode in corpora of several sizes, and a long one, once each."""
     longest, others = split_audio(audio)
     results = []
     for n_units in UNITS_FULL if full else UNITS:
@@ -56,34 +56,26 @@ def bench_live(audio: Path, repeats: int, full: bool) -> list[Result]:
             database = Database(path)
             sound = read_input(longest, SECONDS)
             baseline = time_baseline(database, sound)
+            model = make_model(folder / "model", database)
             results += [bench_mode(path, mode, sound, baseline) for mode in MODES]
+            results.append(bench_mode(path, "free", sound, baseline, model))
             if n_units == UNITS[0]:
                 seconds = LONG_SECONDS_FULL if full else LONG_SECONDS
                 results.append(bench_long(path, read_input(longest, seconds), baseline))
     return results
 
 
-@contextmanager
-def session_of(path: Path, mode: str) -> Iterator[Session]:
-    """Open a session beside a database, with an input."""
-    session = Session(path, Knobs(mode=mode), SearchSettings(), plan=path.parent / "take.plan.json")
-    with session:
-        session.engine.set_input(SAMPLE_RATE)
-        yield session
-
-
-def play(session: Session, sound: np.ndarray, kept: list[np.ndarray] | None = None) -> np.ndarray:
-    """Play a sound into a session, unit by unit; return what each took, in seconds."""
-    engine = session.engine
-    seconds = []
-    for at in range(0, len(sound) - HOP + 1, HOP):
-        started = time.perf_counter()
-        engine.hear(sound[at : at + HOP])
-        block = engine.produce(HOP)
-        seconds.append(time.perf_counter() - started)
-        if kept is not None:
-            kept.append(block)
-    return np.array(seconds)
+def make_model(folder: Path, database: Database) -> Path:
+    """Make a forecaster of default size; its weights are random, which take as long as others."""
+    torch.manual_seed(RANDOM_SEED)
+    forecaster = Forecaster(ForecasterConfig(ForecasterOptions.architecture, SETTINGS))
+    n_columns = forecaster.mean.numel()
+    limit = torch.full((n_columns,), LIMIT)
+    forecaster.set_statistics(database.normaliser, low=-limit, high=limit)
+    rows = torch.from_numpy(database.rows_at(np.arange(min(len(database.units), FITTED_UNITS))))
+    forecaster.head.fit([forecaster.normalise(rows[:, :n_columns])])
+    forecaster.save(folder)
+    return folder
 
 
 def time_baseline(database: Database, sound: np.ndarray) -> float:
@@ -103,17 +95,28 @@ def time_baseline(database: Database, sound: np.ndarray) -> float:
     return float(np.median(times))
 
 
-def bench_mode(path: Path, mode: str, sound: np.ndarray, baseline: float) -> Result:
-    """Time the work on each unit of a session."""
-    with session_of(path, mode) as session:
+def bench_mode(
+    path: Path, mode: str, sound: np.ndarray, baseline: float, model: Path | None = None
+) -> Result:
+    """Time the work on each unit that a session plays; what it only hears is left out.
+
+    To be continued, the input ends after a third.
+    """
+    if mode == "continue":
+        sound = sound.copy()
+        sound[len(sound) // 3 :] = 0
+    with session_of(path, Knobs(mode=mode), model) as session:
         n_units = len(session.corpus.database.units)
-        times = play(session, sound)
-    facts = work_facts(times)
+        played = play(session, sound)
+    times = played.seconds[played.sounds]
+    facts = {**work_facts(times), "units played": len(times), "units heard": len(played.sounds)}
     if mode == "mosaic":
         assert session.plan is not None
         facts |= answer_facts(session.plan, session.corpus.database, sound)
+        facts |= change_facts(path, Knobs(mode="mosaic", novelty=0.0))
+        facts |= change_facts(path, Knobs(mode="mosaic", novelty=0.0, continuity=0.0))
     return Result(
-        f"live {mode}",
+        f"live {mode}{'' if model is None else ' with a model'}",
         f"one unit of 23 ms among {n_units} units: analysis, choice and audio",
         BASELINE,
         float(np.median(times)),
@@ -129,48 +132,7 @@ def work_facts(times: np.ndarray) -> dict[str, Any]:
         "99th percentile, ms": 1000 * float(np.quantile(times, 0.99)),
         "longest, ms": 1000 * float(times.max()),
         "99th percentile, % of the unit": 100 * float(np.quantile(times, 0.99)) / UNIT_SECONDS,
-    }
-
-
-def answer_facts(plan: Plan, database: Database, sound: np.ndarray) -> dict[str, Any]:
-    """Return how long after a frame of the input its answer begins, and how well it fits.
-
-    A step answers the frame whose descriptors its target has.
-    """
-    description = describe_signal([sound[:, 0]], SETTINGS)
-    assert description is not None
-    assert plan.targets is not None
-    frames = description.frames
-    static = list(SETTINGS.frame_static)
-    steps = [step for step in plan.steps if step.at_sample < len(sound) - 4 * HOP]
-    latencies = []
-    answered = []
-    for step in steps:
-        lately = slice(max(step.at_sample // HOP - 8, 0), step.at_sample // HOP + 1)
-        target = plan.targets.rows[step.target][static]
-        away = np.abs(frames[lately][:, static] - target).sum(axis=1)
-        frame = lately.start + int(away.argmin())
-        answered.append(frame)
-        latencies.append((step.at_sample - frame * HOP) / HOP)
-    space = Space(database)
-    positions = database.units.find([step.unit for step in steps])
-    targets = space.vectors(frames[answered].copy())
-    live = space.distances(space.unit_vectors(positions), targets).mean()
-    offline = {
-        continuity: find_path(
-            UnitIndex(space, min_samples=HOP),
-            frames[answered],
-            PathOptions(search="greedy", continuity=continuity),
-            step_samples=np.full(len(answered), HOP),
-        ).distances.mean()
-        for continuity in (Knobs.continuity, 0.0)
-    }
-    return {
-        "latency, units: median": float(np.median(latencies)),
-        "latency, units: longest": float(np.max(latencies)),
-        "target cost over the offline greedy path's, %": 100
-        * float(live / offline[Knobs.continuity] - 1),
-        "target cost over the nearest units', %": 100 * float(live / offline[0.0] - 1),
+        "units that took longer than they last": int((times > UNIT_SECONDS).sum()),
     }
 
 
@@ -178,12 +140,12 @@ def bench_long(path: Path, sound: np.ndarray, baseline: float) -> Result:
     """Play a long mosaic; look for growing memory, late units and clicks; render it again."""
     quarter = len(sound) // 4 // HOP * HOP
     played: list[np.ndarray] = []
-    with session_of(path, "mosaic") as session:
-        times = [play(session, sound[:quarter], played)]
+    with session_of(path, Knobs(mode="mosaic")) as session:
+        first = play(session, sound[:quarter], played)
         before = resident_bytes() - sum(block.nbytes for block in played)
-        times.append(play(session, sound[quarter:], played))
+        rest = play(session, sound[quarter:], played)
         after = resident_bytes() - sum(block.nbytes for block in played)
-    spent = np.concatenate(times)
+    spent = np.concatenate([first.seconds, rest.seconds])
     plan = session.plan
     assert plan is not None
     output = np.concatenate(played)
@@ -198,7 +160,6 @@ def bench_long(path: Path, sound: np.ndarray, baseline: float) -> Result:
         facts={
             **work_facts(spent),
             "memory gained in its last three quarters, MB": (after - before) / 2**20,
-            "late units": facts["late"],
             "samples clipped": facts["clipped"],
             "joins": facts["joins"],
             **click_facts(plan, output),
@@ -220,6 +181,7 @@ def click_facts(plan: Plan, output: np.ndarray) -> dict[str, Any]:
         again = np.concatenate(list(stitch(opened.plan, opened.reader, crossfade=crossfade)))
         n_samples = min(len(again), len(output))
         differing = int((np.clip(again, -1, 1)[:n_samples] != output[:n_samples]).any(1).sum())
+        differing += int(output[n_samples:].any(1).sum())
         runs = join_runs(plan.steps)
         ratios = []
         for before, after in pairwise(runs):

@@ -55,6 +55,10 @@ SMALL = {
     "synth.N_CLIPS": 2,
     "synth_training.STEPS": 1,
     "synth.ARCHITECTURES": ["hifigan-v3"],
+    "live.UNITS": (2000,),
+    "live.SECONDS": 6.0,
+    "live.LONG_SECONDS": 8.0,
+    "live_answers.CHANGES": 8,
 }
 NAMES = {
     "db": ["db", "db bands", "db update", "db open", "db read"],
@@ -77,6 +81,11 @@ NAMES = {
         "synth training flow",
     ],
     "web": ["browse map", "browse unit", "browse edit"],
+    "live": [
+        *(f"live {mode}" for mode in ("mosaic", "accompany", "continue", "free")),
+        "live free with a model",
+        "live long run",
+    ],
 }
 
 
@@ -109,6 +118,12 @@ def test_benchmarks_measure_both_sides_and_they_agree(small, monkeypatch):
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
     assert results["synth hifigan-v3"].facts["largest difference, of full scale"] < 1e-4
     assert 0 < results["browse edit"].facts["sound made anew, s"] < 0.5
+    mosaic = results["live mosaic"].facts
+    assert mosaic["target cost over the nearest units', %"] > 0
+    assert mosaic["changes answered, continuity 0"] == "8 of 8"
+    assert 1 < mosaic["from a change to its answer, continuity 0, units: median"] < 5
+    assert 0 < results["live continue"].facts["units played"] < 6 * RATE // 1024
+    assert results["live long run"].facts["samples that differ from the plan rendered anew"] == 0
     for result in results.values():
         assert min(result.seconds, result.baseline_seconds) > 0
 
