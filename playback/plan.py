@@ -32,6 +32,10 @@ from playback.steps import Step
 from playback.targets import Targets
 
 
+class PlanTooLongError(PlanError):
+    """A plan is too long to be read again."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Steps in the order of their voices, and within a voice in time order, without overlap.
@@ -115,7 +119,7 @@ class Plan:
         Raises
         ------
         PlanError
-            If it holds what `load` would refuse.
+            If it holds what `load` would refuse, or is too long for it.
         ParameterError
             If the file cannot be written.
         """
@@ -145,7 +149,13 @@ class Plan:
         ]
         lines.append(",\n".join([" ]", *known]))
         text = "\n".join(["{", *lines, "}", ""])
-        self._parse(text.encode(), where=f"{path}: the plan cannot be saved")
+        data = text.encode()
+        if len(data) > MAX_BYTES:
+            raise PlanTooLongError(
+                f"{path}: the plan cannot be saved: it has {len(data)} bytes, the limit is"
+                f" {MAX_BYTES}; make a shorter one, or one without targets"
+            )
+        self._parse(data, where=f"{path}: the plan cannot be saved")
         write_text(path, text)
 
     @classmethod

@@ -1,8 +1,8 @@
 """Choose the next unit of a line, in the way of the mode, with the knobs as they are now."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from demiurge.live.heard import Heard
 from demiurge.live.knobs import Knobs
 from demiurge.live.line import Line
 from demiurge.live.worlds import Worlds
-from files.errors import DemiurgeError
 from query.online.choice import NOTHING, Choice, Wishes
 from query.online.loop import OnlineLoop
 from query.options import PathOptions
 from query.rules import REST
 
+RETRY_SECONDS = 0.5  # after which a loop is asked for again, if it could not be made
 REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
 FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
 
@@ -30,6 +30,8 @@ class Moment:
     ----------
     n_samples : int
         How long it may last.
+    least_samples : int
+        How long its source must last.
     target : ndarray, float32, (n_descriptors,), or None
         What the input was lately.
     chroma : ndarray, float32, (12,), or None
@@ -42,6 +44,7 @@ class Moment:
     """
 
     n_samples: int
+    least_samples: int
     target: np.ndarray | None
     chroma: np.ndarray | None = None
     part: int | None = None
@@ -50,13 +53,7 @@ class Moment:
 
 
 class Chooser:
-    """Chooses units; what takes longer than a unit is done beside.
-
-    Attributes
-    ----------
-    problem : str
-        Why the filters or weights that were asked for last are not used; empty if they are.
-    """
+    """Chooses units; what takes longer than a unit is done beside."""
 
     def __init__(
         self,
@@ -67,7 +64,7 @@ class Chooser:
         *,
         random_seed: int,
     ) -> None:
-        self.problem = ""
+        self._lost = ""  # why the last source is lost that could not be read
         self._corpus = corpus
         self._background = background
         self._worlds = worlds
@@ -77,42 +74,44 @@ class Chooser:
         self._frozen: dict[int, tuple[int, int]] = {}
         self._begun: dict[int, int] = {}  # the sample at which the loop of each line was asked for
 
+    @property
+    def problem(self) -> str:
+        """Why the filters or weights that were asked for last are not used, or a source is not
+        played any more; "" if nothing is wrong.
+        """
+        return self._background.problem or self._lost
+
     def keep_up(self, knobs: Knobs) -> None:
         """Begin to change what knobs ask for, and take what is ready."""
         if (knobs.filters, knobs.weights) != self._wanted:
             self._wanted = (knobs.filters, knobs.weights)
-            self.problem = ""
+            self._lost = ""
             self._find_playable()
-        if (playable := self._taken("playable")) is not None:
+        if (playable := self._background.take("playable")) is not None:
             self._playable = playable
+            self._begun.clear()  # loops know other units
 
     def give_up(self, source: str, problem: str) -> None:
         """Play nothing of a source any more, since it cannot be read."""
-        self.problem = problem
+        self._lost = problem
         self._corpus.problems[source] = problem
-        self._corpus.give_up([source])
-        self._find_playable()
+        self._playable = self._corpus.without(self._playable, source)
+
+    def forget(self, line: Line) -> None:
+        """Let a line begin anew when it plays again."""
+        line.loop = None
+        self._begun.pop(line.voice, None)
+        self._background.forget(_job_of(line))
 
     def _find_playable(self) -> None:
         filters, weights = self._wanted
         self._background.start("playable", lambda: self._corpus.choose_from(filters, weights))
 
-    def _taken(self, name: str) -> Any:
-        """Return what a job gave, None if it is not done or failed: things stay as they were."""
-        if not self._background.is_busy(name):
-            return None
-        try:
-            taken = self._background.take(name)
-        except DemiurgeError as error:
-            self.problem = str(error)
-            return None
-        return taken
-
     def choose(self, line: Line, knobs: Knobs, moment: Moment, heard: Heard, leave: bool) -> Choice:
         """Return the unit that a line plays next; nothing while its loop is not ready yet."""
         wishes = self._wishes(line, knobs, moment, leave)
         if knobs.mode == "mosaic":
-            line.loop = None
+            self.forget(line)
             assert moment.target is not None
             return self._playable.mosaic.choose(moment.target, line.past, wishes)
         loop = self._loop_of(line, moment, heard)
@@ -120,10 +119,11 @@ class Chooser:
 
     def _loop_of(self, line: Line, moment: Moment, heard: Heard) -> OnlineLoop | None:
         """Return the loop of a line; begin one, or a new one, where it is time."""
-        name = f"loop {line.voice}"
+        name = _job_of(line)
         now = line.next_at
-        old = now - self._begun.get(line.voice, now) > REFRESH_SECONDS * self._sample_rate
-        if (line.loop is None or old) and not self._background.is_busy(name):
+        wait = RETRY_SECONDS if line.loop is None else REFRESH_SECONDS
+        is_time = now - self._begun.get(line.voice, -math.inf) > wait * self._sample_rate
+        if is_time and not self._background.is_busy(name):
             self._begun[line.voice] = now
             rows, step_samples = heard.until_now()
             make = partial(
@@ -136,7 +136,7 @@ class Chooser:
                 space=self._playable.mosaic.space,
             )
             self._background.start(name, make)
-        ready = self._taken(name)
+        ready = self._background.take(name)
         if ready is not None:
             line.loop = ready
         return line.loop
@@ -148,6 +148,7 @@ class Chooser:
     def _wishes(self, line: Line, knobs: Knobs, moment: Moment, leave: bool) -> Wishes:
         return Wishes(
             n_samples=moment.n_samples,
+            least_samples=moment.least_samples,
             options=PathOptions(
                 continuity=knobs.continuity,
                 novelty=knobs.novelty,
@@ -180,3 +181,7 @@ class Chooser:
             around = around[units.source[around] == units.source[last]]
             self._frozen[line.voice] = (int(around[0]), int(around[-1]))
         return self._frozen[line.voice]
+
+
+def _job_of(line: Line) -> str:
+    return f"loop {line.voice}"

@@ -116,9 +116,8 @@ class Controls:
     def take_commands(self) -> list[str]:
         """Return the waiting commands, in order, and forget them."""
         with self._lock:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-        return waiting
+            # one by one: a signal may add one meanwhile
+            return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def save_scene(self, number: int) -> None:
         """Keep all knobs under a number; raises a ParameterError if it is out of range."""

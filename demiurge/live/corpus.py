@@ -7,7 +7,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from audio.decibels import to_decibels
 from db.database import Database
+from demiurge.live.knobs import Knobs
 from demiurge.plans.levels import level_column
 from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
@@ -24,7 +26,7 @@ SILENT_DB = -60.0  # quieter units are not raised
 
 
 @dataclass(frozen=True)
-class Playable:
+class PlayableUnits:
     """The units that may be played at the moment.
 
     Attributes
@@ -76,6 +78,7 @@ class Corpus:
         faiss.omp_set_num_threads(1)  # threads take longer to start than one target takes
         self.database = Database(path, root=root)
         settings = self.database.settings
+        self._first_weights = search.weights
         self.space = Space(
             self.database, weights=self._weights(search.weights), metric=search.metric
         )
@@ -104,7 +107,7 @@ class Corpus:
 
     def choose_from(
         self, filters: Filters, weights: dict[str, float], progress: Progress = no_progress
-    ) -> Playable:
+    ) -> PlayableUnits:
         """Return the units that filters leave, and how they are found with these weights.
 
         What has not been played yet is decoded first, so that this may take long.
@@ -127,7 +130,15 @@ class Corpus:
         mosaic = self._everything
         if not allowed.all():
             mosaic = mosaic.allowing(allowed)
-        return Playable(allowed, mosaic.weighing(self._weights(weights)))
+        if weights != self._first_weights:
+            mosaic = mosaic.weighing(self._weights(weights))
+        return PlayableUnits(allowed, mosaic)
+
+    def without(self, playable: PlayableUnits, name: str) -> PlayableUnits:
+        """Return playable units without those of a source, which is played no more."""
+        self.give_up([name])
+        allowed = playable.allowed & ~self._is_unreadable[self.database.units.source]
+        return PlayableUnits(allowed, playable.mosaic)
 
     def _prepare(self, passed: np.ndarray, progress: Progress) -> None:
         """Decode the sources of units; those that cannot be played are given up."""
@@ -159,13 +170,28 @@ class Corpus:
             return str(error)
         return ""
 
-    def gain_towards(self, loudness_db: float, position: int) -> float:
-        """Return the gain that brings a unit to a loudness, in dB; 0 if its own is not known."""
-        if self.levels is None:
-            return 0.0
+    def gain_db(self, position: int, knobs: Knobs, input_db: float | None) -> float:
+        """Return the gain of a unit: the knob's, less with voices, more if it is to follow.
+
+        `input_db` is the loudness of the input in LUFS, if there is one.
+        """
+        gain_db = knobs.level - to_decibels(knobs.voices**0.5)
+        if not knobs.follow_loudness or input_db is None or self.levels is None:
+            return gain_db
         level = float(self.levels[position])
         most = FOLLOW_DB if level > SILENT_DB else 0.0
-        return float(np.clip(loudness_db - level, -FOLLOW_DB, most))
+        return gain_db + knobs.follow_loudness * float(np.clip(input_db - level, -FOLLOW_DB, most))
+
+    def row_of(self, position: int) -> np.ndarray:
+        """Return the raw descriptors of a unit, float32, (n_descriptors,)."""
+        return self.database.rows_at(np.array([position]))[0]
+
+    @property
+    def analysis_samples(self) -> int:
+        """How long after a frame begins all is heard that describes it."""
+        settings = self.database.settings
+        centre = settings.hop_length // 2 if settings.window_centre == "span" else 0
+        return centre + settings.n_fft // 2
 
     def close(self) -> None:
         """Close the files of sources."""

@@ -142,6 +142,7 @@ class DeviceSession:
     def _finish(self, worker: threading.Thread) -> None:
         """End the worker, which finishes what it is at."""
         self._stopped.set()
+        self._feed.is_stopped = True
         self._wake.set()
         if worker.ident is not None:
             worker.join()

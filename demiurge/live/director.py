@@ -54,12 +54,11 @@ class Director:
         """
         if self.is_silenced:
             self._plays = False
-        elif mode == "free":
-            self._plays = True
         elif mode == "continue":
             self._plays = self._goes_on(hearing, seconds)
         else:
-            self._plays = hearing is not None and not hearing.is_silent
+            self._told = False  # go is about what follows it
+            self._plays = mode == "free" or (hearing is not None and not hearing.is_silent)
         return self._plays
 
     def _goes_on(self, hearing: Hearing | None, seconds: float) -> bool:

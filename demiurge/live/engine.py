@@ -4,9 +4,14 @@ Devices and files use it alike. A unit is chosen as late as can be: when samples
 depend on it. So it answers what was heard until then.
 """
 
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import numpy as np
 
-from audio.decibels import to_decibels
 from demiurge.live.background import Background
 from demiurge.live.chooser import Chooser, Moment
 from demiurge.live.controls import Controls
@@ -15,6 +20,7 @@ from demiurge.live.director import Director
 from demiurge.live.heard import Heard
 from demiurge.live.knobs import MOST_VOICES, Knobs
 from demiurge.live.line import Line
+from demiurge.live.lines import Lines
 from demiurge.live.listener import Listener
 from demiurge.live.meters import SILENCE_DB, Meters
 from demiurge.live.take import Take
@@ -24,6 +30,8 @@ from playback.lead import lead_samples, live_crossfade
 from playback.steps import NO_UNIT, Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
+
+NO_LINES: frozenset[int] = frozenset()
 
 
 class Engine:
@@ -72,22 +80,15 @@ class Engine:
         self._time = Timekeeper(corpus, controls, self._background)
         crossfade = live_crossfade(corpus.step_samples, self.sample_rate)
         self._lead = lead_samples(crossfade, self.sample_rate)
-        self._lines = [
-            Line(
-                database,
-                corpus.reader,
-                voice,
-                channels=self.channels,
-                crossfade=crossfade,
-            )
-            for voice in range(MOST_VOICES)
-        ]
-        self._leave: set[int] = set()  # lines that have not jumped yet
+        self._lines = Lines(corpus, crossfade)
+        self._leave: frozenset[int] = NO_LINES  # that have not jumped yet
         self._asked = 0  # samples asked for so far
-        self._committed = 0  # samples that cannot be taken back
-        self._unwritten: list[tuple[Step, np.ndarray]] = []
-        self._begins = False  # whether the first unit has found its place
+        self._first_ahead: int | None = None  # of the input, when the first unit was chosen
+        self._in_phase = False  # whether units begin just after the frames that they answer
         self._plays = False
+        self._mode = controls.knobs.mode
+        self._later: list[Callable[[], None]] = []  # to be done once nothing can be taken back
+        self._commit()
 
     def set_input(self, sample_rate: int) -> None:
         """Expect an input at this rate."""
@@ -113,55 +114,49 @@ class Engine:
             for line in self._lines:
                 while line.final_until < until:
                     self._step(line)
-            block = np.zeros((n_samples, self.channels), np.float32)
-            for line in self._lines:
-                block += line.read(self.played, until)
+            block = self._lines.read(self.played, until)
         self.played = until
         return self.meters.limited(block)
 
     def tail(self, n_samples: int) -> np.ndarray:
         """Return what plays next if nothing is chosen in time: the last units run on."""
-        until = self.played + n_samples
-        block = np.zeros((n_samples, self.channels), np.float32)
-        for line in self._lines:
-            block += line.preview(self.played, until)
-        return np.clip(block, -1, 1)
+        return np.clip(self._lines.preview(self.played, self.played + n_samples), -1, 1)
 
     def take_back(self) -> None:
         """Forget the last call of `produce`: its samples came too late and were not played."""
-        for line in self._lines:
-            line.take_back()
-        self.played = self._committed
-        self._unwritten.clear()
+        self._lines.take_back()
+        self.played, self._leave, self._director = self._marked
+        self._later.clear()
 
     def _commit(self) -> None:
-        """Take note that everything so far is played."""
-        for line in self._lines:
-            line.mark()
-        self._committed = self.played
+        """Take note that everything so far is played: tell it, hear it, and write it down."""
+        self._lines.mark()
+        self._marked = (self.played, self._leave, copy(self._director))
+        for do in self._later:
+            do()
+        self._later.clear()
+
+    def _write(self, step: Step, row: np.ndarray) -> None:
         if self.take is not None:
-            for step, row in self._unwritten:
-                self.take.add(step, row)
-        self._unwritten.clear()
+            self._later.append(partial(self.take.add, step, row))
 
     def ran_on(self, n_samples: int) -> None:
         """Take note that so many samples of the tail were played instead of chosen units."""
         until = self.played + n_samples
-        for line in self._lines:
-            if not line.can_run_on:
-                line.rest(max(until - line.next_at, 1))
-                continue
-            row = self._row_of(line.past.last)
-            self._unwritten += [(step, row) for step in line.run_on(until)]
-            line.read(self.played, until)
+        for step, unit in self._lines.run_on(self.played, until):
+            self._write(step, self._corpus.row_of(unit))
         self.played = until
+        self._in_phase = False
         self._commit()
         self.meters.late += 1
 
-    def close(self) -> None:
-        """End what is done beside, and write down what was played last."""
-        self._background.close()
+    def finish(self) -> None:
+        """Write down what was played last."""
         self._commit()
+
+    def close(self) -> None:
+        """End what is done beside."""
+        self._background.close()
 
     def _obey(self) -> None:
         """Do what was asked for since the last time."""
@@ -169,19 +164,28 @@ class Engine:
             if command == "stop":
                 self.ended = True
             elif command == "jump":
-                self._leave = set(range(MOST_VOICES))
+                self._leave = frozenset(range(MOST_VOICES))
             else:
                 self._director.obey(command)
                 if command == "listen":
                     self._heard.clear()
         self._chooser.keep_up(self._controls.knobs)
-        self._time.keep(self._lines[0].next_at, self.listener)
+        drift = 0 if self._first_ahead is None else self._ahead - self._first_ahead
+        self._time.keep(self._lines.next_at, self.listener, drift)
+
+    @property
+    def _ahead(self) -> int:
+        """Samples of the output asked for, beyond those of the input."""
+        return 0 if self.listener is None else self._asked - self.listener.n_heard
 
     def _step(self, line: Line) -> None:
         """Choose the next unit of a line, or let it rest."""
-        knobs = self._controls.knobs
-        if not self._begins:
+        if not self._in_phase:
             self._find_phase()
+        knobs = self._controls.knobs
+        if line.voice == 0:
+            self._mode = knobs.mode
+        knobs = replace(knobs, mode=self._mode)  # in which was decided whether to play
         n_samples, part = self._time.next_length(line.next_at)
         resting = self._time.rest_samples(n_samples)
         if line.voice == 0:
@@ -191,103 +195,107 @@ class Engine:
         if self._plays and line.voice < knobs.voices:
             choice = self._play(line, knobs, n_samples, part)
         if choice.position == REST:
-            self._rest(line, resting)
+            self._rest(line, resting, knobs.voices)
         if line.voice < knobs.voices:
             self._tell(line, choice, knobs)
 
     def _find_phase(self) -> None:
-        """Rest until units can begin as soon as may be after the frames that they answer."""
-        self._begins = True
-        settings = self._corpus.database.settings
-        if self.listener is None or settings.units_vary:
-            return
-        centre = settings.hop_length // 2 if settings.window_centre == "span" else 0
-        ahead = self._asked - self.listener.n_heard
-        first = (ahead + self._lead + centre + settings.n_fft // 2) % self._corpus.step_samples
-        for line in self._lines:
-            line.rest(first)
+        """Rest until units can begin as soon as may be after the frames that they answer.
 
-    def _rest(self, line: Line, n_samples: int) -> None:
-        if not self._plays:
-            line.loop = None
-            if line.voice == 0 and self.listener is not None:
-                self._heard.listen_again()
-                row = self.listener.target(n_samples)
-                self._heard.add_input(row, n_samples, self.listener.loudness_db)
+        What plays is not interrupted for that.
+        """
+        if not self._lines.are_resting:
+            return
+        self._in_phase = True
+        if self._first_ahead is None:
+            self._first_ahead = self._ahead
+        if self.listener is not None and not self._corpus.database.settings.units_vary:
+            begin = self._ahead + self._lead + self._corpus.analysis_samples
+            self._lines.rest_until_phase(begin, self._corpus.step_samples)
+
+    def _rest(self, line: Line, n_samples: int, n_voices: int) -> None:
+        if not self._plays or line.voice >= n_voices:
+            self._chooser.forget(line)
+        if not self._plays and line.voice == 0 and self.listener is not None:
+            self._listen(n_samples)
         line.rest(n_samples)
+
+    def _listen(self, n_samples: int) -> None:
+        """Take note of what the input was lately, if it sounds."""
+        listener = self.listener
+        assert listener is not None
+        if listener.is_silent:
+            return
+        row = listener.target(n_samples)
+        self._later += [
+            self._heard.listen_again,
+            partial(self._heard.add_input, row, n_samples, is_quiet=listener.is_quiet),
+        ]
 
     def _play(self, line: Line, knobs: Knobs, n_samples: int, part: int | None) -> Choice:
         """Choose a unit and let a line play it; return it, or nothing if there is none."""
         listener = self.listener
+        resting = self._time.rest_samples(n_samples)
         moment = Moment(
             n_samples=n_samples,
-            target=None
-            if listener is None
-            else listener.target(self._time.rest_samples(n_samples)),
-            chroma=self._chroma_beside(line, knobs),
+            least_samples=min(n_samples, resting),
+            target=None if listener is None else listener.target(resting),
+            chroma=listener.chroma if listener and knobs.mode == "accompany" else None,
             part=part,
             tempo=self._time.tempo,
-            apart=tuple(other.past.last for other in self._lines if other is not line),
+            apart=self._lines.others(line),
         )
         leave = line.voice in self._leave
         choice = self._chooser.choose(line, knobs, moment, self._heard, leave)
         if choice.position == REST:
             return choice
-        row = self._row_of(choice.position) if moment.target is None else moment.target
+        row = self._corpus.row_of(choice.position) if moment.target is None else moment.target
         lasting = self._time.length_of(choice.position, n_samples)
-        gain_db = self._gain_db(choice.position, knobs)
+        input_db = None if listener is None else listener.loudness_db
+        gain_db = self._corpus.gain_db(choice.position, knobs, input_db)
         step, goes_on = line.step_of(choice, lasting, gain_db, knobs.transpose)
         if problem := self._corpus.problem_of(step, self._lead):
             self._chooser.give_up(step.source, problem)
             return NOTHING
         line.play(step, choice.position, goes_on=goes_on)
-        self._unwritten.append((step, row))
-        self._leave.discard(line.voice)
-        if line.voice == 0 and knobs.mode != "mosaic":
-            self._heard.add_own(self._row_of(choice.position), lasting)
-            if knobs.mode == "accompany" and moment.target is not None:
-                self._heard.add_input(moment.target, lasting, 0.0)
+        self._write(step, row)
+        self._leave -= {line.voice}
+        if line.voice == 0:
+            self._hear(choice.position, lasting, knobs.mode, moment.target)
         return choice
 
-    def _chroma_beside(self, line: Line, knobs: Knobs) -> np.ndarray | None:
-        """Return the pitch classes of the input that a line goes with."""
-        if knobs.mode != "accompany" or self.listener is None:
-            return None
-        return self.listener.chroma
-
-    def _row_of(self, position: int) -> np.ndarray:
-        return self._corpus.database.rows_at(np.array([position]))[0]
-
-    def _gain_db(self, position: int, knobs: Knobs) -> float:
-        """Return the gain of a unit: the knob's, less with voices, more if it is to follow."""
-        gain_db = knobs.level - to_decibels(knobs.voices**0.5)
-        if not knobs.follow_loudness or self.listener is None:
-            return gain_db
-        following = self._corpus.gain_towards(self.listener.loudness_db, position)
-        return gain_db + knobs.follow_loudness * following
+    def _hear(self, position: int, n_samples: int, mode: str, target: np.ndarray | None) -> None:
+        """Take note of what sounds: what is played, and the input that it goes with."""
+        if mode != "mosaic":
+            row = self._corpus.row_of(position)
+            self._later.append(partial(self._heard.add_own, row, n_samples))
+        if mode in ("mosaic", "accompany") and target is not None:
+            heard = partial(self._heard.add_input, target, n_samples, is_quiet=False)
+            self._later.append(heard)
 
     def _tell(self, line: Line, choice: Choice, knobs: Knobs) -> None:
-        """Publish what was chosen."""
+        """Publish what was chosen, once it is certain."""
         step = line.last
         listener = self.listener
-        self.meters.tell(
-            mode=knobs.mode,
-            state=self._state,
-            seconds=self.played / self.sample_rate,
-            voice=line.voice,
-            unit=NO_UNIT if step is None else step.unit,
-            position=choice.position,
-            source="" if step is None else step.source,
-            start_seconds=0.0 if step is None else step.start_sample / self.sample_rate,
-            distance=choice.distance,
-            join=choice.join,
-            beat=self._time.beats(line.next_at),
-            tempo=self._time.tempo,
-            input_db=SILENCE_DB if listener is None else listener.loudness_db,
-            repaired=0 if listener is None else listener.repaired,
-            dropped=self._controls.dropped,
-            problem=self._chooser.problem or (self.take.problem if self.take else ""),
-        )
+        facts: dict[str, Any] = {
+            "mode": knobs.mode,
+            "state": self._state,
+            "seconds": self.played / self.sample_rate,
+            "voice": line.voice,
+            "unit": NO_UNIT if step is None else step.unit,
+            "position": choice.position,
+            "source": "" if step is None else step.source,
+            "start_seconds": 0.0 if step is None else step.start_sample / self.sample_rate,
+            "distance": choice.distance,
+            "join": choice.join,
+            "beat": self._time.beats(line.next_at),
+            "tempo": self._time.tempo,
+            "input_db": SILENCE_DB if listener is None else listener.loudness_db,
+            "repaired": 0 if listener is None else listener.repaired,
+            "dropped": self._controls.dropped,
+            "problem": self._chooser.problem or (self.take.problem if self.take else ""),
+        }
+        self._later.append(partial(self.meters.tell, **facts))
 
     @property
     def _state(self) -> str:

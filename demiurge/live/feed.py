@@ -67,6 +67,7 @@ class Feed:
         self._ring = ring
         self._ahead = ahead_samples
         self._tail_samples = round(TAIL_SECONDS * engine.sample_rate)
+        self.is_stopped = False  # by another thread: make nothing more
         self._nothing = np.empty((0, ring.channels), np.float32)
 
     def top_up(self) -> None:
@@ -82,6 +83,8 @@ class Feed:
         least = missing
         while not self._ring.write(*made):  # the device could not wait for it
             self._engine.take_back()
+            if self.is_stopped or self._engine.ended:
+                return
             self._run_on(least)
             least = min(2 * least, self._tail_samples // 2)  # so that it comes in time at last
             made = self._make(missing)

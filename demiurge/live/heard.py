@@ -4,16 +4,15 @@ from collections import deque
 
 import numpy as np
 
-SILENT_DB = -60.0
 MOST_STEPS = 1024  # of the input: 24 s of frames, two minutes of sixteenth notes
 MOST_OWN_STEPS = 256
 OWN_SECONDS = 6.0  # of what was played, after what was heard, which it must not supersede
 
-_Steps = deque[tuple[np.ndarray, int, float]]
+_Steps = deque[tuple[np.ndarray, int, bool]]  # and whether it is quiet
 
 
 class Heard:
-    """The latest steps of the input, and of the session: descriptors, length and level of each."""
+    """The latest steps of the input, and of the session: descriptors and length of each."""
 
     def __init__(self, n_descriptors: int, sample_rate: int) -> None:
         self._n_descriptors = n_descriptors
@@ -21,13 +20,13 @@ class Heard:
         self._input: _Steps = deque(maxlen=MOST_STEPS)
         self._own: _Steps = deque(maxlen=MOST_OWN_STEPS)
 
-    def add_input(self, row: np.ndarray, n_samples: int, level_db: float) -> None:
-        """Take note of a step of the input: raw descriptors (n_descriptors,), length and level."""
-        self._input.append((row, n_samples, level_db))
+    def add_input(self, row: np.ndarray, n_samples: int, *, is_quiet: bool) -> None:
+        """Take note of a step of the input while it sounds: raw descriptors (n_descriptors,)."""
+        self._input.append((row, n_samples, is_quiet))
 
     def add_own(self, row: np.ndarray, n_samples: int) -> None:
         """Take note of a step that the session plays."""
-        self._own.append((row, n_samples, 0.0))
+        self._own.append((row, n_samples, False))
 
     def listen_again(self) -> None:
         """Forget what the session has played, since the input sounds again."""
@@ -47,7 +46,7 @@ class Heard:
         step_samples : ndarray, int64, shape (steps,)
         """
         heard = list(self._input)
-        while heard and heard[-1][2] < SILENT_DB:
+        while heard and heard[-1][2]:
             heard.pop()
         own = list(self._own)
         if heard:

@@ -44,7 +44,7 @@ KNOBS: dict[str, Knob] = {
     "follow_loudness": Knob(0, 1, "How much units follow the loudness of the input."),
     "level": Knob(-60, 12, "Gain of the output.", "dB"),
     "transpose": Knob(-24, 24, "Transposition of all units.", "semitones"),
-    "tempo": Knob(0, 300, "Own tempo of units that are parts of beats; 0 follows.", "bpm"),
+    "tempo": Knob(0, 300, "Own tempo of parts of beats, 20 or more; 0 follows.", "bpm"),
     "voices": Knob(1, MOST_VOICES, "Number of units that sound at once.", is_integer=True),
     "freeze": Knob(0, 1, "Stay around the moment that is played.", is_switch=True),
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.make import GAIN_DECIMALS, place_of
+from files.errors import AudioError, PlanError
 from playback.growing import GrowingVoice
 from playback.lead import lead_samples
 from playback.options import CrossfadeOptions
@@ -58,6 +59,7 @@ class Line:
         self._back = round(BACK_SECONDS * database.sample_rate)
         self._chunk = 2 * lead_samples(crossfade, database.sample_rate)
         self._last: Step | None = None
+        self._is_cut = False
         self._growing = GrowingVoice(
             reader,
             sample_rate=database.sample_rate,
@@ -80,7 +82,7 @@ class Line:
     @property
     def can_run_on(self) -> bool:
         """Whether something plays that can go on; to transpose it further would take too long."""
-        return self.last is not None and not self.last.is_resampled
+        return self.last is not None and not self.last.is_resampled and not self._is_cut
 
     def rest(self, n_samples: int) -> None:
         """Play nothing for so long."""
@@ -120,6 +122,7 @@ class Line:
     def play(self, step: Step, position: int, *, goes_on: bool) -> None:
         """Take a step that begins at `next_at`."""
         self._growing.add(step)
+        self._is_cut = False
         self.past.then(position, step.n_samples, goes_on=goes_on)
         self._last = step
         self.is_resting = False
@@ -146,7 +149,11 @@ class Line:
         far = stop + 2 * self._chunk  # the end of what runs on is not heard before `stop`
         running_on = self._running_on() if self.can_run_on else ()
         steps = takewhile(lambda step: step.at_sample < far, running_on)
-        return self._growing.preview(list(steps), start, stop)
+        try:
+            return self._growing.preview(list(steps), start, stop)
+        except (AudioError, PlanError):  # its source cannot be read further: it fades out
+            self._is_cut = True
+            return self._growing.preview([], start, stop)
 
     def run_on(self, until: int) -> list[Step]:
         """Play what `preview` gives until a sample; return the steps."""

@@ -30,7 +30,7 @@ FALL_DB = 0.2  # of the loudest, in a second
 SOUND_DB = 5.0  # above silence, the input begins to sound
 SILENT_SECONDS = 0.5
 CHROMA_SECONDS = 1.0
-PULSE_SECONDS = 8.0  # in which a pulse is looked for
+TRACKED_SECONDS = 8.0  # in which a pulse is looked for
 LEAST_PULSE = 0.25  # of confidence
 FLOOR_DB = -120.0
 LEAST_DC = 1e-20  # below, it is 0: a decay without end would soon be slow to compute
@@ -63,6 +63,8 @@ class Listener:
         Samples that were not finite.
     loudness_db : float
         Of the latest frame, in LUFS.
+    is_quiet : bool
+        Whether the latest frame is silence.
     is_silent : bool
         Whether the input has been quiet for half a second, or has not sounded yet.
 
@@ -83,6 +85,7 @@ class Listener:
         self.n_heard = 0
         self.repaired = 0
         self.loudness_db = FLOOR_DB
+        self.is_quiet = True
         self.is_silent = True
         self._settings = settings
         self._stream = FrameStream(settings)
@@ -151,12 +154,12 @@ class Listener:
         seconds = self._settings.hop_length / self._settings.sample_rate
         self._loudest_db = max(self._loudest_db - FALL_DB * seconds, self.loudness_db)
         silence = max(SILENCE_DB, self._loudest_db - RANGE_DB)
+        self.is_quiet = self.loudness_db <= silence
         if self.loudness_db > silence + SOUND_DB:
             self.is_silent = False
-        if self.loudness_db > silence:
+        self._quiet_samples += self._settings.hop_length
+        if not self.is_quiet:
             self._quiet_samples = 0
-        else:
-            self._quiet_samples += self._settings.hop_length
         if self._quiet_samples >= SILENT_SECONDS * self._settings.sample_rate:
             self.is_silent = True
 
@@ -186,13 +189,16 @@ class Listener:
             return np.zeros(12, np.float32)
         return np.mean(self._chroma, axis=0)
 
-    def pulse(self) -> Pulse:
-        """Return the pulse of the last seconds, from any thread; this takes some 20 ms."""
+    def pulse(self) -> Pulse | None:
+        """Return the pulse of the last seconds, from any thread; this takes some 20 ms.
+
+        None if not enough was heard lately to tell.
+        """
         rate = self._settings.sample_rate
-        n_samples = round(PULSE_SECONDS * rate)
+        n_samples = round(TRACKED_SECONDS * rate)
         samples, n_heard = self._latest(n_samples)
         if self.is_silent or len(samples) < n_samples:
-            return Pulse()
+            return None
         grid: BeatGrid = track_beats(samples, self._settings)
         if grid.confidence < LEAST_PULSE:
             return Pulse()

@@ -10,6 +10,7 @@ import numpy as np
 
 from audio.decibels import to_decibels
 from demiurge.live.status import Status
+from query.rules import REST
 
 KEPT_STATUSES = 256
 KEPT_TIMES = 1 << 17  # 50 minutes of frames
@@ -64,7 +65,8 @@ class Meters:
         if voice == 0:
             self._work_ms = 1000 * self._spent
             self._spent = 0.0
-            self.work.append(self._work_ms)
+            if facts["position"] != REST:
+                self.work.append(self._work_ms)
         self.status = Status(
             step=self._n_steps,
             voice=voice,

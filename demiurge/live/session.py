@@ -55,26 +55,28 @@ class Session:
         DemiurgeError
             If the database, the model or a knob cannot be used, or the plan cannot be written.
         """
-        # threads of BLAS take longer to agree than the little there is to do for a unit
-        self._one_thread = threadpool_limits(1)
         self.controls = Controls(knobs)
-        corpus = Corpus(database, search, root=root, progress=progress)
-        self.corpus = corpus
         self.plan: Plan | None = None
-        scorers = None if model is None else forecaster_scorers(model, corpus.database)
-        self.engine = Engine(
-            corpus,
-            self.controls,
-            Worlds(corpus.space, scorers, random_seed=random_seed),
-            threaded=threaded,
-            random_seed=random_seed,
-        )
         with ExitStack() as stack:
+            # threads of BLAS take longer to agree than the little there is to do for a unit
+            stack.callback(threadpool_limits(1).restore_original_limits)
+            self.corpus = Corpus(database, search, root=root, progress=progress)
+            stack.callback(self.corpus.close)
+            opened = self.corpus.database
+            scorers = None if model is None else forecaster_scorers(model, opened)
+            self.engine = Engine(
+                self.corpus,
+                self.controls,
+                Worlds(self.corpus.space, scorers, random_seed=random_seed),
+                threaded=threaded,
+                random_seed=random_seed,
+            )
+            stack.callback(self.engine.close)
             stack.enter_context(take_lock(plan))
-            self.recovered = recover(plan, corpus.database)
+            self.recovered = recover(plan, opened)
             settings = self._settings(search, model)
-            self._take = Take(plan, corpus.database, corpus.channels, settings)
-            self._lock = stack.pop_all()
+            self._take = Take(plan, opened, self.corpus.channels, settings)
+            self._closing = stack.pop_all()
         self.engine.take = self._take
 
     def _settings(self, search: SearchSettings, model: Path | None) -> dict[str, Any]:
@@ -119,10 +121,6 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.engine.close()
-        try:
+        with self._closing:
+            self.engine.finish()
             self.plan = self._take.finish(self.engine.played)
-        finally:
-            self.corpus.close()
-            self._lock.close()
-            self._one_thread.restore_original_limits()

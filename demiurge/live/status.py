@@ -29,7 +29,7 @@ class Status:
     distance, join : float
         Its costs.
     beat : float
-        Beats since the session began, the last of them in parts; 0 if there is no tempo.
+        Beats since there has been a tempo, the last of them in parts; 0 if there is none.
     tempo : float
         Beats per minute; 0 if there is none.
     input_db, output_db : float

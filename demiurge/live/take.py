@@ -12,7 +12,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +23,9 @@ from files.atomic import cannot_write, writing_errors
 from files.errors import ParameterError, PlanError
 from files.lock import locked
 from files.regular import read_regular
-from playback.plan import Plan
+from playback.plan import Plan, PlanTooLongError
 from playback.plan_document import MAX_CHANNELS
-from playback.steps import Step
+from playback.steps import NO_TARGET, Step
 from playback.targets import VALUE, Targets
 
 FORMAT = "demiurge take"
@@ -64,6 +64,7 @@ class Take:
             "settings": settings,
         }
         self.problem = ""
+        self._end = 0  # of what was written whole
         with writing_errors(path):
             self._file = open(journal_of(path), "wb", buffering=0)  # noqa: SIM115  closed by finish()
             self._write(json.dumps(head) + "\n")
@@ -94,15 +95,12 @@ class Take:
         self.problem = ""
 
     def _write(self, text: str) -> None:
-        end = self._file.tell()
+        self._file.seek(self._end)
+        self._file.truncate()  # what was written last in part
         waiting = memoryview(text.encode())
-        try:
-            while waiting:
-                waiting = waiting[self._file.write(waiting) :]
-        except OSError:
-            self._file.truncate(end)
-            self._file.seek(end)
-            raise
+        while waiting:
+            waiting = waiting[self._file.write(waiting) :]
+        self._end = self._file.tell()
 
     def finish(self, n_samples: int) -> Plan | None:
         """Save the plan of what was played, `n_samples` long, and remove the journal.
@@ -115,7 +113,7 @@ class Take:
         journal = journal_of(self.path)
         plan = read_journal(journal, self._database, n_samples)
         if plan is not None:
-            plan.save(self.path)
+            plan = _save(plan, self.path)
         journal.unlink()
         return plan
 
@@ -161,9 +159,26 @@ def recover(path: Path, database: Database) -> Path | None:
     saved = None
     if plan is not None:
         saved = free_name(path.with_name(f"recovered-{path.name}"))
-        plan.save(saved)
+        _save(plan, saved)
     journal.unlink()
     return saved
+
+
+def _save(plan: Plan, path: Path) -> Plan:
+    """Save a plan, without its targets if it would be too long; return what was saved.
+
+    Raises
+    ------
+    PlanError
+        If it is too long even so; its journal stays.
+    """
+    try:
+        plan.save(path)
+    except PlanTooLongError:
+        steps = tuple(replace(step, target=NO_TARGET) for step in plan.steps)
+        plan = replace(plan, steps=steps, targets=None)
+        plan.save(path)
+    return plan
 
 
 def free_name(path: Path) -> Path:

@@ -11,7 +11,8 @@ from demiurge.timing import ENOUGH, Tempos
 
 ON_TIME_SECONDS = 0.03  # how far from its place in the beat a unit may end without being cut
 TRANSPOSED_SECONDS = 0.25  # what short units that are transposed are played on for at least
-PULSE_SECONDS = 1.0  # between two looks for the input's pulse
+LOOK_SECONDS = 1.0  # between two looks for the input's pulse
+MOST_MISSES = 4  # looks without a pulse, until there is none any more
 
 
 class Timekeeper:
@@ -34,6 +35,7 @@ class Timekeeper:
         self._varies = settings.units_vary
         self._clock = BeatClock(settings.sample_rate, max(settings.beat_parts, 1))
         self._looked = 0
+        self._misses = 0  # looks without a pulse, one after the other
 
     @property
     def tempo(self) -> float:
@@ -44,23 +46,30 @@ class Timekeeper:
         """Return the number of beats before a sample; 0 without a pulse."""
         return self._clock.beats(sample) if self.tempo else 0.0
 
-    def keep(self, now: int, listener: Listener | None) -> None:
-        """Take the tempo that counts from sample `now` on."""
+    def keep(self, now: int, listener: Listener | None, drift: int) -> None:
+        """Take the tempo that counts from sample `now` on.
+
+        `drift` is by how many samples the output has come to be ahead of the input.
+        """
         if self._tempos is None:
             return
         tempo = self._controls.knobs.tempo or self._controls.clock_bpm
         if tempo or listener is None:
             self._clock.set_tempo(tempo, now)
             return
-        if now - self._looked >= PULSE_SECONDS * self._sample_rate:
+        if now - self._looked >= LOOK_SECONDS * self._sample_rate:
             self._looked = now
             self._background.start("pulse", listener.pulse)
         pulse = self._background.take("pulse")
         if pulse is None:
             return
-        self._clock.set_tempo(self._tempo_like(pulse.tempo), now)
-        if self._clock.tempo:
-            self._clock.follow(pulse.beat_sample)
+        tempo = self._tempo_like(pulse.tempo)
+        self._misses = 0 if tempo else self._misses + 1
+        if not tempo and self._misses < MOST_MISSES:
+            return
+        self._clock.set_tempo(tempo, now)
+        if tempo:
+            self._clock.follow(pulse.beat_sample + drift)
 
     def _tempo_like(self, tempo: float) -> float:
         """Return the tempo of the input, or twice or half of it; 0 if the corpus has none like it.
@@ -97,4 +106,4 @@ class Timekeeper:
 
     def rest_samples(self, wanted: int) -> int:
         """Return how long to rest where a unit could last for `wanted` samples."""
-        return wanted if self.tempo or not self._varies else self._step_samples
+        return wanted if self._varies and self.tempo else self._step_samples

@@ -34,6 +34,8 @@ class Wishes:
         Beats per minute that it goes with; 0 if it goes with no pulse.
     apart : tuple of int
         What other voices play just now: positions whose surroundings are not played.
+    least_samples : int, optional
+        How long its source must last, if not for all of `n_samples`.
     """
 
     n_samples: int
@@ -46,6 +48,7 @@ class Wishes:
     part: int | None = None
     tempo: float = 0.0
     apart: tuple[int, ...] = ()
+    least_samples: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from query.online.past import OnlinePast
 from query.rules import REST
 from query.space import Space
 
+DRAWN = 1024  # units at random, of which the filters leave some
 ELSEWHERE = 64  # units drawn at random, where none of the world may be played
 
 _GoingOn = tuple[np.ndarray, np.ndarray]
@@ -154,6 +155,8 @@ class OnlineLoop:
             return NOTHING
         _, joins = vectors_after(self._space.joins, here, past.before)
         costs += wishes.options.continuity * joins
+        rows = self._space.database.rows_at(here)
+        costs += self._harmony.costs(rows, self._space.database.units.n_samples[here], wishes)
         best = int(costs.argmin())
         return Choice(int(here[best]), 0.0, float(joins[best]))
 
@@ -162,9 +165,13 @@ class OnlineLoop:
         if wishes.stay is not None:
             return np.arange(wishes.stay[0], wishes.stay[1] + 1)
         n_units = len(self._space.database.units)
-        allowed = np.arange(n_units) if wishes.allowed is None else np.flatnonzero(wishes.allowed)
         random = np.random.default_rng([wishes.options.random_seed % 2**32, past.n_steps])
-        return random.choice(allowed, min(ELSEWHERE, len(allowed)), replace=False)
+        drawn = np.unique(random.integers(n_units, size=DRAWN))
+        if wishes.allowed is not None:
+            drawn = drawn[wishes.allowed[drawn]]
+            if not len(drawn):  # the filters leave very little
+                drawn = np.flatnonzero(wishes.allowed)[:DRAWN]
+        return random.permutation(drawn)[:ELSEWHERE]
 
 
 def _goes_on(row: int) -> _GoingOn:

@@ -152,7 +152,8 @@ class OnlinePast:
         units = self._units
         unplayable = np.zeros(len(here), bool)
         if not self.whole_units:
-            unplayable |= units.samples_left[here] < wishes.n_samples
+            least = wishes.least_samples or wishes.n_samples
+            unplayable |= units.samples_left[here] < least
         if wishes.allowed is not None:
             unplayable |= ~wishes.allowed[here]
         if wishes.stay is not None:

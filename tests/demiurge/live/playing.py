@@ -25,6 +25,10 @@ class KnownInput:
         self._rows = describe_signal([signal], settings).units
 
     @property
+    def is_quiet(self):
+        return self.is_silent
+
+    @property
     def is_silent(self):
         return self.n_heard >= self._silent_from
 

@@ -22,14 +22,14 @@ def values(heard):
 def test_the_input_without_the_silence_at_its_end():
     heard = Heard(2, RATE)
     assert values(heard) == []
-    for number, level in enumerate((-20, -90, -30, -70, -120)):
-        heard.add_input(row(number), STEP, level)
+    for number, is_quiet in enumerate((False, True, False, True, True)):
+        heard.add_input(row(number), STEP, is_quiet=is_quiet)
     assert values(heard) == [0, 1, 2]
 
 
 def test_what_was_played_follows_but_does_not_supersede_the_input():
     heard = Heard(2, RATE)
-    heard.add_input(row(1), STEP, -20)
+    heard.add_input(row(1), STEP, is_quiet=False)
     for number in range(100, 160):
         heard.add_own(row(number), STEP)
     most = round(OWN_SECONDS * RATE / STEP)
@@ -53,6 +53,6 @@ def test_without_an_input_all_of_what_was_played_counts():
 def test_memory_does_not_grow():
     heard = Heard(2, RATE)
     for number in range(3 * MOST_STEPS):
-        heard.add_input(row(number), STEP, -20)
+        heard.add_input(row(number), STEP, is_quiet=False)
         heard.add_own(row(number), STEP)
     assert len(values(heard)) < 2 * MOST_STEPS

@@ -144,7 +144,6 @@ def test_a_full_disk_does_not_end_a_take(database, tmp_path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
             signal.signal(signal.SIGXFSZ, before)
         assert "cannot be written" in take.problem
-        assert journal_of(path).stat().st_size == size
         for step in steps[8:]:
             take.add(step, row)
         assert not take.problem
