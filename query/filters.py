@@ -119,7 +119,7 @@ def parse_condition(text: str) -> Condition:
     Raises
     ------
     ParameterError
-        If the text is not a condition.
+        If the text is not a condition, or its number is too large.
     """
     match = CONDITION.fullmatch(text)
     if not match:
@@ -127,7 +127,10 @@ def parse_condition(text: str) -> Condition:
             f"{text!r} is not a condition; write a descriptor, {' or '.join(UNIT_COLUMNS)}, then"
             f" one of {' '.join(RELATIONS)}, and a number"
         )
-    return Condition(match[1], match[2], float(match[3]))
+    value = float(match[3])
+    if not np.isfinite(value):
+        raise ParameterError(f"{text!r}: the number is too large; write a smaller one")
+    return Condition(match[1], match[2], value)
 
 
 def _take_texts(name: str, values: Any) -> tuple[str, ...]:

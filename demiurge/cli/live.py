@@ -127,6 +127,8 @@ def live(
     control.check(to_file=sound.out_file is not None)
     plan = plan_path or default_plan(sound.out_file)
     check_output(plan, force=force)
+    if control.scenes is not None:
+        check_output(control.scenes, force=True)
     if sound.out_file is not None:
         check_audio_output(sound.out_file, force=force)
     knobs = control.knobs(mode, search)

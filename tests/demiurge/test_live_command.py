@@ -89,6 +89,7 @@ def test_filters_and_scenes(database, seed, tmp_path):
         (["--in", "SEED", "--out", "o.wav", "--knob", "level=99"], "level=99.0 must be"),
         (["--in", "SEED", "--out", "o.wav", "--knob", "loud=1"], "'loud' is unknown"),
         (["--in", "SEED", "--out", "o.wav", "--source", "zzz"], "zzz"),
+        (["--in", "SEED", "--out", "o.wav", "--scenes", "no/s.json"], "make it first"),
         (["--in", "SEED", "--out", "SEED", "--force"], "would be written over"),
     ],
 )

@@ -145,6 +145,12 @@ def test_what_is_no_condition_is_refused(text):
         parse_condition(text)
 
 
+@pytest.mark.parametrize("text", ["centroid<1e999", "centroid>-1e400", "f0<" + "9" * 400])
+def test_a_condition_with_a_number_that_is_too_large_is_refused(text):
+    with pytest.raises(ParameterError, match="the number is too large; write a smaller one"):
+        parse_condition(text)
+
+
 @given(st.text(max_size=20))
 def test_any_text_is_parsed_or_refused(text):
     with suppress(ParameterError):
