@@ -27,7 +27,7 @@ from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from demiurge.live.worlds import Worlds
 from playback.lead import lead_samples, live_crossfade
-from playback.steps import NO_UNIT, Step
+from playback.steps import Step
 from query.online.choice import NOTHING, Choice
 from query.rules import REST
 
@@ -88,15 +88,12 @@ class Engine:
         self._plays = False
         self._mode = controls.knobs.mode
         self._later: list[Callable[[], None]] = []  # to be done once nothing can be taken back
-        self._commit()
+        self.commit()
 
     def set_input(self, sample_rate: int) -> None:
         """Expect an input at this rate."""
-        self.listener = Listener(
-            self._corpus.database.settings,
-            sample_rate=sample_rate,
-            database=self._corpus.database,
-        )
+        database = self._corpus.database
+        self.listener = Listener(database.settings, sample_rate=sample_rate, database=database)
 
     def hear(self, block: np.ndarray) -> None:
         """Take the next samples of the input, (n, channels), at its rate."""
@@ -106,7 +103,7 @@ class Engine:
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
-        self._commit()
+        self.commit()
         until = self.played + n_samples
         self._asked = until
         with self.meters.working():
@@ -128,7 +125,7 @@ class Engine:
         self.played, self._leave, self._director = self._marked
         self._later.clear()
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
         """Take note that everything so far is played: tell it, hear it, and write it down."""
         self._lines.mark()
         self._marked = (self.played, self._leave, copy(self._director))
@@ -147,12 +144,8 @@ class Engine:
             self._write(step, self._corpus.row_of(unit))
         self.played = until
         self._in_phase = False
-        self._commit()
+        self.commit()
         self.meters.late += 1
-
-    def finish(self) -> None:
-        """Write down what was played last."""
-        self._commit()
 
     def close(self) -> None:
         """End what is done beside."""
@@ -226,11 +219,10 @@ class Engine:
         assert listener is not None
         if listener.is_silent:
             return
+        self._later.append(self._heard.listen_again)
         row = listener.target(n_samples)
-        self._later += [
-            self._heard.listen_again,
-            partial(self._heard.add_input, row, n_samples, is_quiet=listener.is_quiet),
-        ]
+        heard = partial(self._heard.add_input, row, n_samples, is_quiet=listener.is_quiet)
+        self._later.append(heard)
 
     def _play(self, line: Line, knobs: Knobs, n_samples: int, part: int | None) -> Choice:
         """Choose a unit and let a line play it; return it, or nothing if there is none."""
@@ -282,10 +274,7 @@ class Engine:
             "state": self._state,
             "seconds": self.played / self.sample_rate,
             "voice": line.voice,
-            "unit": NO_UNIT if step is None else step.unit,
             "position": choice.position,
-            "source": "" if step is None else step.source,
-            "start_seconds": 0.0 if step is None else step.start_sample / self.sample_rate,
             "distance": choice.distance,
             "join": choice.join,
             "beat": self._time.beats(line.next_at),
@@ -295,6 +284,9 @@ class Engine:
             "dropped": self._controls.dropped,
             "problem": self._chooser.problem or (self.take.problem if self.take else ""),
         }
+        if step is not None:
+            start_seconds = step.start_sample / self.sample_rate
+            facts |= {"unit": step.unit, "source": step.source, "start_seconds": start_seconds}
         self._later.append(partial(self.meters.tell, **facts))
 
     @property

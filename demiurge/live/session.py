@@ -122,5 +122,5 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         with self._closing:
-            self.engine.finish()
+            self.engine.commit()
             self.plan = self._take.finish(self.engine.played)

@@ -202,7 +202,9 @@ control_options = option_group(
         " level, transpose, tempo, voices or freeze; repeatable.",
     ),
     control_option(
-        "--scenes", type=FILE_PATH, help="JSON file of scenes and MIDI bindings, saved at the end."
+        "--scenes",
+        type=FILE_PATH,
+        help="JSON file of scenes, saved at the end; MIDI bindings lie beside it.",
     ),
     control_option("--osc", type=click.IntRange(1, 65535), metavar="PORT", help="Listen for OSC."),
     control_option("--midi", metavar="PORT", help="Listen to a MIDI port: part of its name."),
