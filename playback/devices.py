@@ -4,7 +4,7 @@ from typing import Any
 
 from files.errors import ParameterError, install_command
 
-REMEDIES = {"output": "connect one or write a file with -o", "input": "connect one"}
+REMEDIES = {"output": "connect one, or write a file instead", "input": "connect one"}
 
 
 def import_sounddevice() -> Any:

@@ -47,11 +47,11 @@ def session_of(path: Path, knobs: Knobs, model: Path | None = None) -> Iterator[
 def play(
     session: Session,
     sound: np.ndarray,
-    kept: list[np.ndarray] | None = None,
+    out: np.ndarray | None = None,
     *,
     block_samples: int = HOP,
 ) -> Played:
-    """Play a sound, (n, 1), into a session in blocks; `kept` takes what it gives.
+    """Play a sound, (n, 1), into a session in blocks; `out`, (n, channels), takes what it gives.
 
     While the session rests, this is not faster than real time: a world may be on its way.
     """
@@ -68,6 +68,6 @@ def play(
         sounds[number] = session.status().position != REST
         if not sounds[number]:
             time.sleep(max(block_samples / SAMPLE_RATE - seconds[number], 0))
-        if kept is not None:
-            kept.append(given)
+        if out is not None:
+            out[number * block_samples : (number + 1) * block_samples] = given
     return Played(seconds, sounds)

@@ -28,6 +28,7 @@ class Background:
         self.problem = ""
         self._pool = ThreadPoolExecutor(1, "live") if threaded else None
         self._jobs: dict[str, Future[Any]] = {}
+        self._failed: set[str] = set()
 
     def start(self, name: str, job: Callable[[], Any]) -> None:
         """Do a job; what an unfinished one of this name gives does not count any more."""
@@ -65,9 +66,16 @@ class Background:
             self.problem = ""
             return job.result()
         self.problem = str(error) or type(error).__name__
+        self._failed.add(name)
         if not isinstance(error, DemiurgeError):
             log.error("%s", name, exc_info=error)
         return None
+
+    def has_failed(self, name: str) -> bool:
+        """Return, once, whether the last job of this name that was taken failed."""
+        failed = name in self._failed
+        self._failed.discard(name)
+        return failed
 
     def close(self) -> None:
         """Wait for the job that runs, and forget the rest."""

@@ -12,6 +12,7 @@ from demiurge.live.heard import Heard
 from demiurge.live.knobs import Knobs
 from demiurge.live.line import Line
 from demiurge.live.worlds import Worlds
+from query.filters import Filters
 from query.online.choice import NOTHING, Choice, Wishes
 from query.online.loop import OnlineLoop
 from query.options import PathOptions
@@ -19,7 +20,13 @@ from query.rules import REST
 
 RETRY_SECONDS = 0.5  # after which a loop is asked for again, if it could not be made
 REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
+MOSAIC_NOISE = 0.1  # of a mosaic's costs at a temperature of 1: most of it is another then
 FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
+
+
+PLAYABLE = "playable"
+
+Choosing = tuple[Filters, dict[str, float]]  # filters and weights
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Chooser:
         self._background = background
         self._worlds = worlds
         self._random_seed = random_seed
-        self._wanted = (knobs.filters, knobs.weights)
+        self._wanted: Choosing = (knobs.filters, knobs.weights)
+        self._in_force = self._wanted
         self._playable = corpus.choose_from(*self._wanted)
         self._frozen: dict[int, tuple[int, int]] = {}
         self._begun: dict[int, int] = {}  # the sample at which the loop of each line was asked for
@@ -81,15 +89,27 @@ class Chooser:
         """
         return self._background.problem or self._lost
 
-    def keep_up(self, knobs: Knobs) -> None:
-        """Begin to change what knobs ask for, and take what is ready."""
+    def keep_up(self, knobs: Knobs) -> tuple[Choosing, Choosing] | None:
+        """Begin to change what knobs ask for, and take what is ready.
+
+        Returns
+        -------
+        tuple, optional
+            Filters and weights that cannot be followed, and those that stay in force.
+        """
         if (knobs.filters, knobs.weights) != self._wanted:
             self._wanted = (knobs.filters, knobs.weights)
             self._lost = ""
             self._find_playable()
-        if (playable := self._background.take("playable")) is not None:
+        if (playable := self._background.take(PLAYABLE)) is not None:
             self._playable = playable
+            self._in_force = self._wanted
             self._begun.clear()  # loops know other units
+        if not self._background.has_failed(PLAYABLE):
+            return None
+        refused = self._wanted
+        self._wanted = self._in_force
+        return refused, self._in_force
 
     def give_up(self, source: str, problem: str) -> None:
         """Play nothing of a source any more, since it cannot be read."""
@@ -105,7 +125,7 @@ class Chooser:
 
     def _find_playable(self) -> None:
         filters, weights = self._wanted
-        self._background.start("playable", lambda: self._corpus.choose_from(filters, weights))
+        self._background.start(PLAYABLE, lambda: self._corpus.choose_from(filters, weights))
 
     def choose(self, line: Line, knobs: Knobs, moment: Moment, heard: Heard, leave: bool) -> Choice:
         """Return the unit that a line plays next; nothing while its loop is not ready yet."""
@@ -154,7 +174,7 @@ class Chooser:
                 novelty=knobs.novelty,
                 min_reuse=knobs.min_reuse,
                 max_run=knobs.max_run,
-                temperature=knobs.temperature,
+                temperature=knobs.temperature * (MOSAIC_NOISE if knobs.mode == "mosaic" else 1),
                 random_seed=self._random_seed + line.voice,
             ),
             allowed=self._playable.allowed,

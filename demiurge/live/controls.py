@@ -84,6 +84,20 @@ class Controls:
             filters = replace(self._knobs.filters, **changes)
             self._knobs = replace(self._knobs, filters=filters)
 
+    def revert(
+        self,
+        refused: tuple[Filters, dict[str, float]],
+        in_force: tuple[Filters, dict[str, float]],
+    ) -> None:
+        """Set filters and weights as they were before some that cannot be followed.
+
+        What was changed meanwhile stays.
+        """
+        with self._lock:
+            if (self._knobs.filters, self._knobs.weights) == refused:
+                filters, weights = in_force
+                self._knobs = replace(self._knobs, filters=filters, weights=weights)
+
     def set_weight(self, name: str, value: float) -> None:
         """Set the weight of a descriptor; raises a ParameterError if it is no weight."""
         with self._lock:

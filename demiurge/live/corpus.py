@@ -21,6 +21,7 @@ from query.online.mosaic import OnlineMosaic, online_index, online_weights
 from query.settings import SearchSettings
 from query.space import Space
 
+HEADROOM_DB = 3.0  # most music is near full scale, and some decodes to more
 FOLLOW_DB = 24.0  # most that a unit is raised or lowered
 SILENT_DB = -60.0  # quieter units are not raised
 
@@ -171,11 +172,11 @@ class Corpus:
         return ""
 
     def gain_db(self, position: int, knobs: Knobs, input_db: float | None) -> float:
-        """Return the gain of a unit: the knob's, less with voices, more if it is to follow.
+        """Return the gain of a unit: the knob's, with some headroom, less with voices, or as it follows.
 
         `input_db` is the loudness of the input in LUFS, if there is one.
         """
-        gain_db = knobs.level - to_decibels(knobs.voices**0.5)
+        gain_db = knobs.level - HEADROOM_DB - to_decibels(knobs.voices**0.5)
         if not knobs.follow_loudness or input_db is None or self.levels is None:
             return gain_db
         level = float(self.levels[position])

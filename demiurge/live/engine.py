@@ -103,11 +103,11 @@ class Engine:
 
     def produce(self, n_samples: int) -> np.ndarray:
         """Return the next samples of the output, float32, (n_samples, channels)."""
-        self.commit()
         until = self.played + n_samples
         self._asked = until
         with self.meters.working():
-            self._obey()
+            self._obey()  # first, since it is not taken back
+            self.commit()
             for line in self._lines:
                 while line.final_until < until:
                     self._step(line)
@@ -162,7 +162,9 @@ class Engine:
                 self._director.obey(command)
                 if command == "listen":
                     self._heard.clear()
-        self._chooser.keep_up(self._controls.knobs)
+        refused = self._chooser.keep_up(self._controls.knobs)
+        if refused is not None:
+            self._controls.revert(*refused)
         drift = 0 if self._first_ahead is None else self._ahead - self._first_ahead
         self._time.keep(self._lines.next_at, self.listener, drift)
 

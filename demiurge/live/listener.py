@@ -24,7 +24,7 @@ from demiurge.live.resampling import DeviceResampling
 
 KEPT_SECONDS = 12.0  # of frames and samples
 DC_HZ = 5.0  # what lies below is left out
-SILENCE_DB = -60.0  # LUFS: the input is silent if it stays below, or far below its loudest
+SILENCE_DB = -65.0  # LUFS: the input is silent if it stays below, or far below its loudest
 RANGE_DB = 30.0  # how far that is: the noise of a room is not sound
 FALL_DB = 0.2  # of the loudest, in a second
 SOUND_DB = 5.0  # above silence, the input begins to sound

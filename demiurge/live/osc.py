@@ -250,8 +250,7 @@ class OscServer:
             self._told_step = steps[-1].step
         messages += unit_messages(steps)
         status = self._session.status()
-        if status != self._told:
-            messages += status_messages(status)
+        messages += status_messages(status, self._told)
         self._told = status
         if messages:
             packet = write_bundle(messages)

@@ -23,9 +23,13 @@ UNIT = ("step", "voice", "unit", "position", "source", "start_seconds")
 COSTS = ("distance", "join")
 
 
-def status_messages(status: Status) -> list[bytes]:
-    """Return a status as messages, but for what `unit_messages` tells."""
-    return [_write(name, status, names) for name, names in STREAM.items()]
+def status_messages(status: Status, told: Status | None = None) -> list[bytes]:
+    """Return a status as messages, without those that are as last told, and without units."""
+    return [
+        _write(name, status, names)
+        for name, names in STREAM.items()
+        if told is None or any(getattr(told, one) != getattr(status, one) for one in names)
+    ]
 
 
 def unit_messages(steps: Iterable[Status]) -> list[bytes]:

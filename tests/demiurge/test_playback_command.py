@@ -495,7 +495,9 @@ def test_the_device_that_is_named_plays(saved, loudspeaker, monkeypatch):
 
 def test_without_a_device_nothing_is_heard_or_written(tmp_path, saved, loudspeaker, monkeypatch):
     monkeypatch.setattr(sys.modules["sounddevice"], "query_devices", lambda *_, **__: [])
-    assert "no audio output device; connect one or write a file with -o" in refusal(saved, "--play")
+    assert "no audio output device; connect one, or write a file instead" in refusal(
+        saved, "--play"
+    )
     refusal(saved, "--play", "-o", tmp_path / "o.wav")
     refusal(saved, "--play", "--device", "usb", "--stems", tmp_path / "parts")
     assert files(tmp_path) == ["p.plan.json"]

@@ -234,7 +234,7 @@ def test_device_is_checked_without_a_sound(stand_in):
 def test_no_output_at_all(stand_in):
     stand_in(devices=OUTPUTS[:1])
     with pytest.raises(
-        ParameterError, match="no audio output device; connect one or write a file with -o"
+        ParameterError, match="no audio output device; connect one, or write a file instead"
     ):
         play(blocks(10), sample_rate=RATE, channels=2)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demiurge.cli.options.command import option, option_group
+from demiurge.cli.options.file_request import check_seconds
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH, AnyPath
 from demiurge.cli.options.search import UNITS, make_search
 from files.errors import ParameterError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MODES = ("continue", "mosaic", "accompany", "free")
 NONE = "none"
+MOST_SECONDS = 86_400.0
 sound_option = partial(option, heading="In and out")
 control_option = partial(option, heading="Control")
 
@@ -85,8 +87,8 @@ class Sound:
             raise ParameterError(f"--mode {mode} goes with an input, but --in is {NONE}")
         if self.in_file is not None and self.out_file is None:
             raise ParameterError(
-                f"--in {self.source} is a file, so that --out must be one; play it with demiurge"
-                " playback"
+                f"--in {self.source} is a file, so that --out must be one (WAV, FLAC or OGG); play"
+                " it with demiurge playback"
             )
         if self.out_file is not None and self.in_file is None and has_input:
             raise ParameterError(
@@ -186,7 +188,8 @@ sound_options = option_group(
     ),
     sound_option(
         "--seconds",
-        type=click.FloatRange(0, min_open=True),
+        type=click.FloatRange(0, MOST_SECONDS, min_open=True),
+        callback=check_seconds,
         help="End after so long. [default: with files, when the input ends]",
     ),
     into="sound",

@@ -78,3 +78,10 @@ def test_panic_is_silent_until_go(mode):
     assert not any(course(director, mode, [SOUND, SILENCE, SOUND]))
     director.obey("go")
     assert course(director, mode, [SOUND]) == [True]
+
+
+def test_go_in_another_mode_is_not_about_a_later_continuation():
+    director = Director()
+    director.obey("go")
+    course(director, "mosaic", [SOUND] * 3)
+    assert not any(course(director, "continue", [SOUND] * 3))

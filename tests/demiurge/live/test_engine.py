@@ -11,6 +11,8 @@ import soundfile as sf
 from db.build import build_database
 from db.settings import FOR_CONTINUATIONS
 from demiurge.live.knobs import MODES, Knobs
+from demiurge.live.listener import Pulse
+from files.errors import AudioError
 from playback.plan import Plan
 from query.filters import Filters
 from tests.demiurge.live.playing import (
@@ -238,3 +240,124 @@ def test_work_beside_is_taken_when_it_is_ready(session):
                 played.append(play(one, 0.05))
                 assert time.monotonic() < limit
     check_is_what_was_played(one, np.concatenate(played))
+
+
+def test_a_mode_that_needs_an_input_is_silent_without_one(databases, tmp_path):
+    """The mode is changed between the steps of two voices."""
+    with open_session(databases["onset"], tmp_path, Knobs(mode="free", voices=2)) as one:
+        for number in range(40):
+            play(one, 0.05)
+            one.controls.set_mode("mosaic" if number % 2 else "free")
+
+
+def test_a_job_that_fails_is_told_and_does_not_end_the_session(session, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError("out of memory")
+
+    with session(Knobs(mode="free"), silent_from=0) as one:
+        play(one, 1)
+        monkeypatch.setattr("demiurge.live.worlds.Worlds.loop", fail)
+        played = play(one, 12)  # beyond the next refresh
+        assert one.status().problem == "out of memory"
+    assert np.abs(played[-RATE:]).max() > 0
+
+
+def test_a_tail_that_cannot_be_read_fades_out(session):
+    with session(Knobs(continuity=8)) as one:
+        blocks = [play(one, 0.5)]
+        reader = one.corpus.reader
+        read = reader.read_into
+        step = one.engine._lines._lines[0].last
+
+        def read_into(out, source, start_sample):
+            if source == step.source and start_sample + len(out) > step.end_sample + 2500:
+                raise AudioError("cut off")
+            read(out, source, start_sample)
+
+        reader.read_into = read_into
+        tail = one.engine.tail(8000)
+        one.engine.ran_on(4000)
+        blocks.append(tail[:4000])
+        assert not tail[6000:].any()
+        reader.read_into = read
+        blocks.append(play(one, 0.5))
+    check_is_what_was_played(one, np.concatenate(blocks))
+
+
+def test_a_jump_that_was_taken_back_is_made_after_all(session):
+    with session(Knobs(continuity=8, voices=2)) as one:
+        play(one, 1)
+        one.controls.command("jump")
+        one.engine.produce(4096)
+        assert not one.engine._leave & {0, 1}
+        one.engine.take_back()
+        assert one.engine._leave >= {0, 1}
+        play(one, 0.2)
+        assert not one.engine._leave & {0, 1}
+
+
+def test_what_is_told_was_played(session):
+    with session(Knobs()) as one:
+        for _ in range(20):
+            play(one, 0.05)
+            one.engine.produce(3000)
+            one.engine.take_back()
+        told = [status.unit for status in one.steps_since(0) if status.unit >= 0]
+    played = [step.unit for step in one.plan.steps]
+    assert told == played[: len(told)]
+    assert len(told) >= len(played) - 4
+
+
+def test_the_tempo_stays_when_the_input_has_ended(session):
+    with session(Knobs(mode="continue"), "beat/4", silent_from=4) as one:
+        listener = one.engine.listener
+        listener.pulse = lambda: None if listener.is_silent else Pulse(120.0, 1000.0)
+        one.engine._time._tempo_like = lambda tempo: tempo
+        play(one, 3.5)
+        assert one.engine._time.tempo == 120
+        play(one, 4)
+        assert one.engine._time.tempo == 120
+        assert one.status().state == "playing"
+
+
+def test_the_music_before_a_long_silence_is_continued(session):
+    with session(Knobs(mode="continue"), silent_from=2) as one:
+        play(one, 2)
+        one.controls.command("panic")
+        play(one, 30)
+        rows, _ = one.engine._heard.until_now()
+        assert len(rows) == pytest.approx(2 * RATE / 1024, abs=3)
+
+
+def test_other_filters_make_other_loops_at_once(session):
+    with session(Knobs(mode="free")) as one:
+        play(one, 1)
+        loop = one.engine._lines._lines[0].loop
+        one.controls.set_filters(Filters(sources=("2.wav",)))
+        play(one, 0.3)
+        assert one.engine._lines._lines[0].loop is not loop
+        assert one.status().source == "2.wav"
+
+
+def test_transposed_frames_of_short_sounds_are_played(tabla, tmp_path):
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for number in range(4):
+        sf.write(audio / f"{number}.wav", tabla[number * 9000 :][:7000], RATE)
+    build_database(audio, tmp_path / "my.db", settings=replace(FOR_CONTINUATIONS, units="frame"))
+    with open_session(tmp_path / "my.db", tmp_path, Knobs(mode="free", transpose=3)) as one:
+        played = play(one, 1)
+    assert np.abs(played).max() > 0.05
+
+
+def test_filters_and_weights_that_cannot_be_followed_are_set_back(session):
+    with session(Knobs()) as one:
+        play(one, 0.2)
+        one.controls.set_weight("nothing", 2)
+        play(one, 0.2)
+        assert "nothing" in one.status().problem
+        assert not one.controls.knobs.weights
+        one.controls.set_filters(Filters(sources=("1.wav",)))
+        play(one, 0.3)
+        assert not one.status().problem
+        assert one.status().source == "1.wav"
