@@ -172,7 +172,7 @@ class Corpus:
         return ""
 
     def gain_db(self, position: int, knobs: Knobs, input_db: float | None) -> float:
-        """Return the gain of a unit: the knob's, with some headroom, less with voices, or as it follows.
+        """Return the gain of a unit: the knob's, less with voices, more or less if it follows.
 
         `input_db` is the loudness of the input in LUFS, if there is one.
         """
