@@ -17,15 +17,10 @@ class Background:
     ----------
     threaded : bool
         False does each job at once, so that a session from files gives the same bytes every time.
-
-    Attributes
-    ----------
-    problem : str
-        Why the last job that was taken gave nothing; "" if it gave something.
     """
 
     def __init__(self, *, threaded: bool) -> None:
-        self.problem = ""
+        self._problems: dict[str, str] = {}  # of jobs whose last try failed
         self._pool = ThreadPoolExecutor(1, "live") if threaded else None
         self._jobs: dict[str, Future[Any]] = {}
         self._failed: set[str] = set()
@@ -33,6 +28,7 @@ class Background:
     def start(self, name: str, job: Callable[[], Any]) -> None:
         """Do a job; what an unfinished one of this name gives does not count any more."""
         self.forget(name)
+        self._problems.pop(name, None)
         if self._pool:
             self._jobs[name] = self._pool.submit(job)
             return
@@ -55,7 +51,7 @@ class Background:
     def take(self, name: str) -> Any:
         """Return what a finished job gave, once; None if there is none, or it failed.
 
-        A failure is logged and kept as `problem`: a session goes on with what it has.
+        A failure is kept as `problem`: a session goes on with what it has.
         """
         job = self._jobs.get(name)
         if job is None or not job.done():
@@ -63,13 +59,17 @@ class Background:
         del self._jobs[name]
         error = job.exception()
         if error is None:
-            self.problem = ""
             return job.result()
-        self.problem = str(error) or type(error).__name__
+        self._problems[name] = str(error) or type(error).__name__
         self._failed.add(name)
         if not isinstance(error, DemiurgeError):
             log.error("%s", name, exc_info=error)
         return None
+
+    @property
+    def problem(self) -> str:
+        """Why a job gave nothing when it was last tried; "" if none failed."""
+        return next(iter(self._problems.values()), "")
 
     def has_failed(self, name: str) -> bool:
         """Return, once, whether the last job of this name that was taken failed."""

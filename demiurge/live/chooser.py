@@ -22,9 +22,7 @@ RETRY_SECONDS = 0.5  # after which a loop is asked for again, if it could not be
 REFRESH_SECONDS = 8.0  # after which a loop begins anew with what was played
 MOSAIC_NOISE = 0.1  # of a mosaic's costs at a temperature of 1: most of it is another then
 FROZEN_UNITS = 3  # on either side of the unit at which a session is frozen
-
-
-PLAYABLE = "playable"
+PLAYABLE = "playable"  # the job that finds what filters leave
 
 Choosing = tuple[Filters, dict[str, float]]  # filters and weights
 

@@ -22,7 +22,6 @@ def run_files(
     out: Path,
     *,
     seconds: float | None,
-    bits: str | None = None,
     progress: Progress = no_progress,
 ) -> int:
     """Play a file into an engine and write what it plays; return how many samples these are.
@@ -55,7 +54,6 @@ def run_files(
                 temporary,
                 engine.sample_rate,
                 engine.channels,
-                bits=bits,
                 n_samples=n_samples,
                 comment="Demiurge live",
                 shown=out,
