@@ -33,7 +33,8 @@ class Status:
     tempo : float
         Beats per minute; 0 if there is none.
     input_db, output_db : float
-        Levels of about the last unit, dB of full scale; -120 for silence.
+        Loudness of the input in LUFS, and peak of the output in dB of full scale, of about the last
+        unit; -120 for silence.
     work_ms : float
         What the last unit took: analysis, choice and audio.
     late : int
