@@ -113,7 +113,7 @@ class Line:
             join=round(choice.join, 4),
         )
         last = self._last
-        if not goes_on or last is None:
+        if not goes_on or last is None or step.transpose != last.transpose:
             return step, False
         if step.is_resampled:
             return kept_apart(step, last), False

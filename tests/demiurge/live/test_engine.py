@@ -15,6 +15,8 @@ from demiurge.live.listener import Pulse
 from files.errors import AudioError
 from playback.plan import Plan
 from query.filters import Filters
+from query.online.choice import Choice
+from query.rules import REST
 from tests.demiurge.live.playing import (
     RATE,
     KnownInput,
@@ -362,3 +364,17 @@ def test_filters_and_weights_that_cannot_be_followed_are_set_back(session):
         play(one, 0.3)
         assert not one.status().problem
         assert one.status().source == "1.wav"
+
+
+def test_a_line_goes_on_where_transposition_ends(session):
+    """Units that go on in their source: transposed, transposed, and as they are."""
+    with session(Knobs()) as one:
+        [line, *_] = one.engine._lines
+        position = 10
+        for transpose in (3, 3, 0, 0, -2):
+            step, goes_on = line.step_of(Choice(position), 4096, 0.0, transpose)
+            line.play(step, position, goes_on=goes_on)
+            position = line.past.following()
+            assert position != REST
+        assert not step.ramp
+        assert line.next_at == 5 * 4096
