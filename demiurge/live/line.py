@@ -13,7 +13,7 @@ from files.errors import AudioError, PlanError
 from playback.growing import GrowingVoice
 from playback.lead import lead_samples
 from playback.options import CrossfadeOptions
-from playback.runs import kept_apart
+from playback.runs import is_contiguous, kept_apart
 from playback.sources import SampleReader
 from playback.steps import NO_UNIT, Step
 from query.online.choice import Choice
@@ -113,7 +113,7 @@ class Line:
             join=round(choice.join, 4),
         )
         last = self._last
-        if not goes_on or last is None or step.transpose != last.transpose:
+        if not goes_on or last is None or not is_contiguous(last, replace(step, ramp=True)):
             return step, False
         if step.is_resampled:
             return kept_apart(step, last), False

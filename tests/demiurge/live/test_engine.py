@@ -10,7 +10,7 @@ import soundfile as sf
 
 from db.build import build_database
 from db.settings import FOR_CONTINUATIONS
-from demiurge.live.knobs import MODES, Knobs
+from demiurge.live.knobs import KNOBS, MODES, Knobs
 from demiurge.live.listener import Pulse
 from files.errors import AudioError
 from playback.plan import Plan
@@ -378,3 +378,45 @@ def test_a_line_goes_on_where_transposition_ends(session):
             assert position != REST
         assert not step.ramp
         assert line.next_at == 5 * 4096
+
+
+def ask_for_anything(controls, random):
+    """Turn a knob, change the mode or ask for something else, by chance."""
+    kind = random.random()
+    if kind < 0.5:
+        name = str(random.choice(list(KNOBS)))
+        controls.turn(name, float(random.uniform(KNOBS[name].least, KNOBS[name].most)))
+    elif kind < 0.65:
+        controls.set_mode(str(random.choice(MODES)))
+    elif kind < 0.8:
+        controls.command(str(random.choice(["go", "listen", "jump", "panic", "go"])))
+    elif kind < 0.85:
+        controls.set_filters(Filters(sources=(("1*",), ("none",), ())[random.integers(3)]))
+    elif kind < 0.9:
+        controls.set_weight(str(random.choice(["chroma", "none"])), float(random.uniform(0, 3)))
+    elif kind < 0.95:
+        controls.set_pitch_classes(random.integers(0, 12, 3).tolist())
+    else:
+        controls.set_clock(float(random.choice([0, 90, 140])))
+
+
+@pytest.mark.parametrize("kind", ["frame", "beat/4"])
+@pytest.mark.parametrize("number", range(2))
+def test_whatever_is_asked_for_at_any_time_what_was_played_is_a_plan(session, kind, number):
+    random = np.random.default_rng(number)
+    blocks = []
+    with session(Knobs(), kind, silent_from=4, threaded=bool(number)) as one:
+        for _ in range(250):
+            n_samples = int(random.integers(1, 3000))
+            if random.random() < 0.2:
+                ask_for_anything(one.controls, random)
+            one.engine.hear(np.zeros((n_samples, 1), np.float32))
+            if random.random() < 0.08:  # the device could not wait
+                tail = one.engine.tail(5000)
+                one.engine.produce(n_samples)
+                one.engine.take_back()
+                n_late = int(random.integers(1, 4500))
+                one.engine.ran_on(n_late)
+                blocks.append(tail[:n_late])
+            blocks.append(one.engine.produce(n_samples))
+    check_is_what_was_played(one, np.concatenate(blocks))
