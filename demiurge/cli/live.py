@@ -144,7 +144,7 @@ def live(
             threaded=sound.out_file is None,
             progress=progress,
         )
-    tell_beginning(session, plan)
+    tell_beginning(session)
     with session, scenes_kept(session, control.scenes):
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
@@ -208,7 +208,7 @@ def play_devices(session: Session, mode: str, sound: Sound) -> None:
         echo_line(f"samples of the input were lost {device.overruns} times", err=True)
 
 
-def tell_beginning(session: Session, plan: Path) -> None:
+def tell_beginning(session: Session) -> None:
     """Say what was found when everything is ready."""
     if session.recovered is not None:
         echo_line(f"an unfinished take was saved as {session.recovered}", err=True)

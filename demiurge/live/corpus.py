@@ -10,7 +10,7 @@ import numpy as np
 from audio.decibels import to_decibels
 from db.database import Database
 from demiurge.live.knobs import Knobs
-from demiurge.plans.levels import level_column
+from demiurge.plans.levels import NEAR_SILENCE_DB, level_column
 from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
 from playback.plan_document import MAX_CHANNELS
@@ -23,7 +23,6 @@ from query.space import Space
 
 HEADROOM_DB = 3.0  # most music is near full scale, and some decodes to more
 FOLLOW_DB = 24.0  # most that a unit is raised or lowered
-SILENT_DB = -60.0  # quieter units are not raised
 
 
 @dataclass(frozen=True)
@@ -128,11 +127,11 @@ class Corpus:
                 f"{self.database.path}: the filters leave no unit that can be played{reason};"
                 " relax them"
             )
+        other_units = None if allowed.all() else allowed
+        other_weights = None if weights == self._first_weights else self._weights(weights)
         mosaic = self._everything
-        if not allowed.all():
-            mosaic = mosaic.allowing(allowed)
-        if weights != self._first_weights:
-            mosaic = mosaic.weighing(self._weights(weights))
+        if other_units is not None or other_weights is not None:
+            mosaic = mosaic.changed(allowed=other_units, weights=other_weights)
         return PlayableUnits(allowed, mosaic)
 
     def without(self, playable: PlayableUnits, name: str) -> PlayableUnits:
@@ -180,7 +179,7 @@ class Corpus:
         if not knobs.follow_loudness or input_db is None or self.levels is None:
             return gain_db
         level = float(self.levels[position])
-        most = FOLLOW_DB if level > SILENT_DB else 0.0
+        most = FOLLOW_DB if level > NEAR_SILENCE_DB else 0.0
         return gain_db + knobs.follow_loudness * float(np.clip(input_db - level, -FOLLOW_DB, most))
 
     def row_of(self, position: int) -> np.ndarray:

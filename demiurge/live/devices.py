@@ -63,7 +63,6 @@ class DeviceSession:
             self._resampling = DeviceResampling(rate, self.output.sample_rate, self.output.channels)
         self._gaps = 0
         self._lost = 0
-        self._latencies: tuple[float, ...] = ()
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._ended = threading.Event()
@@ -82,11 +81,6 @@ class DeviceSession:
     def late(self) -> int:
         """Times that the last unit ran on."""
         return self._ring.late
-
-    @property
-    def device_seconds(self) -> float:
-        """The latency of the devices, as they tell it, there and back."""
-        return sum(self._latencies)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Play until the engine has ended or `stop` says so; what is certain is still played.
@@ -123,15 +117,13 @@ class DeviceSession:
             raise self._failure
 
     def _open(self) -> list[Any]:
-        streams = open_streams(
+        return open_streams(
             self.output,
             self.input,
             block_samples=self._block_samples,
             fill=self._fill,
             take=self._take,
         )
-        self._latencies = tuple(float(np.sum(stream.latency)) for stream in streams)
-        return streams
 
     def _start(self, streams: list[Any]) -> None:
         now = time.monotonic()

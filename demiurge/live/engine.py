@@ -22,7 +22,7 @@ from demiurge.live.knobs import MOST_VOICES, Knobs
 from demiurge.live.line import Line
 from demiurge.live.lines import Lines
 from demiurge.live.listener import Listener
-from demiurge.live.meters import SILENCE_DB, Meters
+from demiurge.live.meters import FLOOR_DB, Meters
 from demiurge.live.take import Take
 from demiurge.live.timekeeper import Timekeeper
 from demiurge.live.worlds import Worlds
@@ -281,7 +281,7 @@ class Engine:
             "join": choice.join,
             "beat": self._time.beats(line.next_at),
             "tempo": self._time.tempo,
-            "input_db": SILENCE_DB if listener is None else listener.loudness_db,
+            "input_db": FLOOR_DB if listener is None else listener.loudness_db,
             "repaired": 0 if listener is None else listener.repaired,
             "dropped": self._controls.dropped,
             "problem": self._chooser.problem or (self.take.problem if self.take else ""),

@@ -20,6 +20,7 @@ from db.descriptors.loudness import DESCRIPTOR as LOUDNESS
 from db.live_description import FrameStream, describe_step
 from db.settings import DescriptorSettings
 from db.track_beats import track_beats
+from demiurge.live.meters import FLOOR_DB
 from demiurge.live.resampling import DeviceResampling
 
 KEPT_SECONDS = 12.0  # of frames and samples
@@ -32,7 +33,6 @@ SILENT_SECONDS = 0.5
 CHROMA_SECONDS = 1.0
 TRACKED_SECONDS = 8.0  # in which a pulse is looked for
 LEAST_PULSE = 0.25  # of confidence
-FLOOR_DB = -120.0
 LEAST_DC = 1e-20  # below, it is 0: a decay without end would soon be slow to compute
 
 

@@ -14,7 +14,7 @@ from query.rules import REST
 
 KEPT_STATUSES = 256
 KEPT_TIMES = 1 << 17  # 50 minutes of frames
-SILENCE_DB = -120.0
+FLOOR_DB = -120.0
 QUIETEST = 1e-6  # the peak that counts as silence
 
 
@@ -41,7 +41,7 @@ class Meters:
         self._work_ms = 0.0
         self._n_steps = 0
         self.clipped = 0
-        self._output_db = SILENCE_DB
+        self._output_db = FLOOR_DB
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -53,7 +53,7 @@ class Meters:
     def limited(self, block: np.ndarray) -> np.ndarray:
         """Return samples of the output clipped to full scale, and take note of their level."""
         peak = float(np.abs(block).max(initial=0))
-        self._output_db = to_decibels(peak) if peak > QUIETEST else SILENCE_DB
+        self._output_db = to_decibels(peak) if peak > QUIETEST else FLOOR_DB
         if peak <= 1:
             return block
         self.clipped += int((np.abs(block) > 1).sum())

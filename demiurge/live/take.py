@@ -41,7 +41,6 @@ class Take:
     ----------
     path : Path
         Where the plan will be.
-    n_steps : int
     problem : str
         Why nothing can be written at the moment; "" if it can. What waits is written later.
     """
@@ -51,7 +50,6 @@ class Take:
     ) -> None:
         """Begin a journal beside `path`; raise a ParameterError if it cannot be written."""
         self.path = path
-        self.n_steps = 0
         self._database = database
         self._flush_samples = round(FLUSH_SECONDS * database.sample_rate)
         self._flushed = 0
@@ -80,7 +78,6 @@ class Take:
         facts = {name: getattr(step, name) for name in STEP_FIELDS}
         facts["row"] = base64.b64encode(np.ascontiguousarray(row, VALUE).tobytes()).decode()
         self._waiting.append(json.dumps(facts))
-        self.n_steps += 1
         if step.at_sample - self._flushed >= self._flush_samples:
             self._flushed = step.at_sample
             try:

@@ -1,6 +1,7 @@
 """What a choice of the next unit is made from, and what comes out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -49,6 +50,16 @@ class Wishes:
     tempo: float = 0.0
     apart: tuple[int, ...] = ()
     least_samples: int | None = None
+
+    @property
+    def goes_along(self) -> bool:
+        """Whether pitch classes, other sounds or a tempo are to be gone with."""
+        return bool(self.pitch_classes) or self.chroma is not None or self.tempo > 0
+
+    def without_rules(self) -> Self:
+        """Return these without what depends on what was played; filters still hold."""
+        options = replace(self.options, min_reuse=0.0, max_run=np.inf)
+        return replace(self, options=options, leave=False, apart=())
 
 
 @dataclass(frozen=True)

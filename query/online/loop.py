@@ -5,8 +5,6 @@ trying where a run is best left before a rule ends it; here that is not known, a
 a sixth more.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from query.closed_loop import Scorer
@@ -146,8 +144,7 @@ class OnlineLoop:
         if not len(here):
             return NOTHING
         here = np.union1d(here, self._positions)
-        freely = replace(wishes.options, min_reuse=0.0, max_run=np.inf)
-        for wanted in (wishes, replace(wishes, options=freely, leave=False, apart=())):
+        for wanted in (wishes, wishes.without_rules()):
             costs = past.costs(here, wanted)
             if np.isfinite(costs).any():
                 break

@@ -4,13 +4,10 @@ The costs are those of the greedy search (`query.greedy`): the candidates are th
 the one that goes on, and the cheapest is played.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from db.settings import DURATION, METRICAL, DescriptorSettings
 from files.progress import Progress, no_progress
-from query.filters import Filters
 from query.greedy import vectors_after
 from query.gumbel import gumbel_noise
 from query.index import UnitIndex
@@ -37,13 +34,10 @@ def online_index(
     space: Space,
     *,
     min_samples: int = 1,
-    filters: Filters | None = None,
     progress: Progress = no_progress,
 ) -> UnitIndex:
     """Return an index that finds the units near one target quickly; raises as `UnitIndex`."""
-    return UnitIndex(
-        space, min_samples=min_samples, filters=filters, flat_units=LIVE_FLAT, progress=progress
-    )
+    return UnitIndex(space, min_samples=min_samples, flat_units=LIVE_FLAT, progress=progress)
 
 
 class OnlineMosaic:
@@ -71,14 +65,20 @@ class OnlineMosaic:
     def space(self) -> Space:
         return self._space
 
-    def allowing(self, allowed: np.ndarray) -> "OnlineMosaic":
-        """Return this for other units that pass the filters; as `UnitIndex.allowing`."""
-        return OnlineMosaic(self._index.allowing(allowed))
+    def changed(
+        self, *, allowed: np.ndarray | None = None, weights: dict[str, float] | None = None
+    ) -> "OnlineMosaic":
+        """Return this for other units that pass the filters, or for other weights.
 
-    def weighing(self, weights: dict[str, float]) -> "OnlineMosaic":
-        """Return this for other weights; raises as `query.weights.weight_columns`."""
-        space = Space(self._index.database, weights=weights, metric=str(self._space.metric))
-        return OnlineMosaic(self._index.weighing(space))
+        Raises as `UnitIndex.allowing` and `query.weights.weight_columns`.
+        """
+        index = self._index
+        if allowed is not None:
+            index = index.allowing(allowed)
+        if weights is not None:
+            metric = str(self._space.metric)
+            index = index.weighing(Space(index.database, weights=weights, metric=metric))
+        return OnlineMosaic(index)
 
     def choose(self, target: np.ndarray, past: OnlinePast, wishes: Wishes) -> Choice:
         """Return the unit to be played next.
@@ -91,12 +91,12 @@ class OnlineMosaic:
         target : ndarray, float32, shape (n_descriptors,), raw
         """
         target = self._harmony.aim(np.asarray(target, np.float32), wishes)
-        k = WIDER if wishes_beside(wishes) else DEFAULT_K
+        k = WIDER if wishes.goes_along else DEFAULT_K
         found = self._choose_near(target, k, past, wishes)
         if found.position == REST:
             found = self._choose_near(target, WIDEST, past, wishes, elsewhere=ELSEWHERE)
         if found.position == REST:
-            found = self._choose_against_rules(target, past, wishes)
+            found = self._choose_near(target, DEFAULT_K, past, wishes.without_rules())
         return found
 
     def _choose_near(
@@ -139,19 +139,8 @@ class OnlineMosaic:
             # here - step stays the same along a run, and so does its noise
             noise = gumbel_noise(options.random_seed, here - past.n_steps)
             costs -= options.temperature * noise
-        if wishes_beside(wishes):
+        if wishes.goes_along:
             rows = self._space.database.rows_at(here)
             costs += self._harmony.costs(rows, self._units.n_samples[here], wishes)
         best = int(costs.argmin())
         return Choice(int(here[best]), float(distances[best]), float(joins[best]))
-
-    def _choose_against_rules(self, target: np.ndarray, past: OnlinePast, wishes: Wishes) -> Choice:
-        """Return the best unit that the filters leave, whatever was played."""
-        options = replace(wishes.options, min_reuse=0.0, max_run=np.inf)
-        relaxed = replace(wishes, options=options, leave=False, apart=())
-        return self._choose_near(target, DEFAULT_K, past, relaxed)
-
-
-def wishes_beside(wishes: Wishes) -> bool:
-    """Return whether pitch classes, other sounds or a tempo are to be gone with."""
-    return bool(wishes.pitch_classes) or wishes.chroma is not None or wishes.tempo > 0

@@ -65,17 +65,19 @@ def test_with_cells_it_fits_nearly_as_well(sounds, mosaic, heard):
 
 def test_only_what_the_filters_leave_is_played(sounds, mosaic, heard):
     allowed, _ = filter_units(sounds, Filters(sources=("tabla_*",)))
-    positions, _, _ = play(mosaic.allowing(allowed), heard[:40], options=PathOptions())
+    positions, _, _ = play(mosaic.changed(allowed=allowed), heard[:40], options=PathOptions())
     assert allowed[positions].all()
     with pytest.raises(ParameterError, match="none has 1024 samples"):
-        mosaic.allowing(np.zeros(len(sounds.units), bool))
+        mosaic.changed(allowed=np.zeros(len(sounds.units), bool))
 
 
 def test_other_weights_are_those_of_an_index_made_with_them(sounds, mosaic, heard):
     weights = {"mfcc0": 0.0, "chroma": 3.0}
     made = OnlineMosaic(online_index(Space(sounds, weights=weights), min_samples=HOP))
     expected = play(made, heard[:60])
-    for found, wanted in zip(play(mosaic.weighing(weights), heard[:60]), expected, strict=True):
+    for found, wanted in zip(
+        play(mosaic.changed(weights=weights), heard[:60]), expected, strict=True
+    ):
         np.testing.assert_array_equal(found, wanted)
 
 
@@ -89,7 +91,7 @@ def test_where_the_rules_forbid_everything_they_do_not_hold(sounds, mosaic, hear
     allowed = np.zeros(len(sounds.units), bool)
     allowed[40:50] = True
     options = PathOptions(min_reuse=60.0, max_run=0.05)
-    positions, _, _ = play(mosaic.allowing(allowed), heard[:30], options=options, leave=True)
+    positions, _, _ = play(mosaic.changed(allowed=allowed), heard[:30], options=options, leave=True)
     assert allowed[positions].all()
 
 
