@@ -34,6 +34,7 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
+from files.roots import Roots
 
 __all__ = ["Database", "Failure", "Source", "Units"]
 
@@ -118,6 +119,11 @@ class Database:
             None if kind == "frames" else read_frame_spans(connection, self.settings)
         )
         self._frame_shards = read_shard_rows(connection, "frames")
+
+    @property
+    def roots(self) -> Roots:
+        """Where the files of sources are."""
+        return Roots.of(self.root)
 
     @property
     def sample_rate(self) -> int:

@@ -99,10 +99,10 @@ def _measure(
     database: Database, sources: Sequence[Source], writer: BandWriter, progress: Progress
 ) -> None:
     """Measure sources and append them; what is done stays, whatever happens."""
-    check_are_there(database.root, [source.path for source in sources])
+    check_are_there(database.roots, [source.path for source in sources])
     tasks = [
         BandTask(
-            str(database.root / source.path),
+            str(database.roots.file_of(source.path)),
             source.content_hash,
             source.n_bytes,
             source.modified_ns,

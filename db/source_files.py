@@ -1,22 +1,22 @@
 """Check that the files of sources are there."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from files.errors import DatabaseError
+from files.roots import Roots
 
 NAMED = 5  # sources, in an error
 
 
-def check_are_there(root: Path, paths: Iterable[str]) -> None:
+def check_are_there(roots: Roots, paths: Iterable[str]) -> None:
     """Raise a DatabaseError that names the sources which are not in the corpus folder."""
-    missing = [path for path in paths if not (root / path).is_file()]
+    missing = [path for path in paths if not roots.file_of(path).is_file()]
     if not missing:
         return
     is_one = len(missing) == 1
     count = "1 source is" if is_one else f"{len(missing)} sources are"
     raise DatabaseError(
-        f"{count} not in {root}: {first_few(missing)}; put {'it' if is_one else 'them'} back, name"
+        f"{count} not in {roots}: {first_few(missing)}; put {'it' if is_one else 'them'} back, name"
         " the folder with --root, or build the database again with --prune"
     )
 

@@ -101,7 +101,7 @@ def _write(
         plan.save(out)
         return InfillResult(out, plan, n_kept, n_changed)
     options = RenderOptions(CrossfadeOptions.of(plan.settings))
-    summary = render(plan, out, root=database.root, render_options=options, progress=progress)
+    summary = render(plan, out, root=database.roots, render_options=options, progress=progress)
     plan.save(plan_path(out))
     return InfillResult(plan_path(out), plan, n_kept, n_changed, out, summary)
 

@@ -71,7 +71,7 @@ class Renderer:
             cost = total_cost(plan.steps, search.path.continuity)
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
             if levels is not None:
-                plan, wanted = follow(plan, levels, self.database.root)
+                plan, wanted = follow(plan, levels, self.database.roots)
                 of_variation = replace(of_variation, levels=wanted.tolist())
             plan = replace(plan, settings=of_variation.to_dict())
             results.append(self._write(plan, wav, target, path, settled=settled))
@@ -128,7 +128,7 @@ class Renderer:
         summary = render(
             plan,
             wav,
-            root=self.database.root,
+            root=self.database.roots,
             render_options=self.render_options,
             progress=self.progress,
         )

@@ -8,6 +8,7 @@ from typing import NoReturn, Self
 
 from files.errors import ParameterError, PlanError
 from files.progress import Progress, no_progress
+from files.roots import Roots
 from playback.plan import Plan
 from playback.playable import keep_steps, playable_numbers
 from playback.sources import SourceReader, sources_of
@@ -45,7 +46,7 @@ class OpenPlan:
 
 def open_plan(
     plan: Plan,
-    root: str | Path | None = None,
+    root: str | Path | Roots | None = None,
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,
@@ -56,7 +57,7 @@ def open_plan(
 
     Parameters
     ----------
-    root : path, optional
+    root : path or Roots, optional
         The corpus folder; the plan's own by default.
     outputs : iterable of path
         The files that will be written. None of them may be a source that the plan plays.
@@ -75,14 +76,15 @@ def open_plan(
         If the folder does not exist, a source would be overwritten, or there is no space to decode
         one.
     """
-    folder = Path(root or plan.database["root"])
-    _check_outputs(plan, folder, outputs)
-    if not folder.is_dir():
+    roots = Roots.of(root) if root else plan.roots
+    _check_outputs(plan, roots, outputs)
+    if missing := roots.missing():
         raise ParameterError(
-            f"{folder}: no such folder, but the corpus was there; say where it is now with --root"
+            f"{missing[0]}: no such folder, but the corpus was there; say where it is now with"
+            " --root"
         )
     reader = SourceReader(
-        folder, sample_rate=plan.sample_rate, channels=plan.channels, outside=outside
+        roots, sample_rate=plan.sample_rate, channels=plan.channels, outside=outside
     )
     problems = reader.prepare(plan, progress)
     playable = [source for source in sources_of(plan) if source not in problems]
@@ -90,12 +92,12 @@ def open_plan(
     numbers = playable_numbers(plan, lengths)
     problems |= _too_short(plan, lengths)
     if problems and not (skip_missing and numbers):
-        _refuse(problems, folder, skip_missing=skip_missing)
+        _refuse(problems, roots, skip_missing=skip_missing)
     return OpenPlan(plan, keep_steps(plan, numbers), numbers, problems, reader)
 
 
-def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> None:
-    played = {os.path.realpath(folder / source): source for source in sources_of(plan)}
+def _check_outputs(plan: Plan, roots: Roots, outputs: Iterable[str | Path]) -> None:
+    played = {os.path.realpath(roots.file_of(source)): source for source in sources_of(plan)}
     for path in outputs:
         if source := played.get(os.path.realpath(path)):
             raise ParameterError(
@@ -115,13 +117,13 @@ def _too_short(plan: Plan, lengths: dict[str, int]) -> dict[str, str]:
     }
 
 
-def _refuse(problems: dict[str, str], root: Path, *, skip_missing: bool) -> NoReturn:
+def _refuse(problems: dict[str, str], roots: Roots, *, skip_missing: bool) -> NoReturn:
     """Raise a `PlanError` that lists what cannot be played."""
     details = "".join(f"\n  {what}: {problem}" for what, problem in problems.items())
     remedy = "restore them, or name the corpus folder with --root"
     if skip_missing:  # no step is left
-        raise PlanError(f"no step of the plan can be played from {root}; {remedy}:{details}")
+        raise PlanError(f"no step of the plan can be played from {roots}; {remedy}:{details}")
     raise PlanError(
-        f"not all of the plan can be played from {root}; {remedy}, or leave silence with"
+        f"not all of the plan can be played from {roots}; {remedy}, or leave silence with"
         f" --skip-missing:{details}"
     )

@@ -166,7 +166,7 @@ def _export_texts(
         listed = cues
         if export.is_played:
             listed = [_changed_by(cue, gain_db) for cue in join_cues(cues)]
-        texts[path] = export.write(opened.plan, listed, opened.reader.root)
+        texts[path] = export.write(opened.plan, listed, opened.reader.roots)
     return texts
 
 

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from files.atomic import write_text
 from files.errors import PlanError
 from files.regular import read_regular
+from files.roots import Roots
 from playback.plan_document import (
     FORMAT,
     MAX_BYTES,
@@ -59,6 +60,11 @@ class Plan:
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     targets: Targets | None = None
     spectra: Spectra | None = None
+
+    @property
+    def roots(self) -> Roots:
+        """The corpus folders that its sources lie in."""
+        return Roots.of(self.database["root"])
 
     @property
     def n_samples(self) -> int:

@@ -12,6 +12,7 @@ from audio.decibels import to_amplitude, to_decibels
 from audio.loudness import LoudnessMeter, TruePeakMeter
 from files.atomic import replacing, writing_errors
 from files.progress import Progress, no_progress
+from files.roots import Roots
 from playback.levels import PeakMeter, find_gain_db
 from playback.open_plan import OpenPlan, open_plan
 from playback.options import DEFAULT_RENDER, OutputOptions, RenderOptions
@@ -42,7 +43,7 @@ def render(
     plan: Plan,
     path: str | Path,
     *,
-    root: str | Path | None = None,
+    root: str | Path | Roots | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
     progress: Progress = no_progress,
 ) -> RenderSummary:
@@ -53,7 +54,7 @@ def render(
 
     Parameters
     ----------
-    root : str or Path, optional
+    root : str, Path or Roots, optional
         The corpus folder; the plan's own by default.
     progress : callable (done, total, label)
 

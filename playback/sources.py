@@ -23,6 +23,7 @@ from files.errors import AudioError, PlanError
 from files.hashing import hash_file
 from files.names import without_name
 from files.progress import Progress, no_progress
+from files.roots import Roots
 from playback.open_files import OpenFile, RawFile, check_end, open_in_place
 from playback.plan import Plan
 from playback.steps import lies_outside
@@ -40,19 +41,19 @@ class SampleReader(Protocol):
 
 
 class SourceReader:
-    """Reads from the files under `root`. As a context manager, it closes them at the end."""
+    """Reads from the files under `roots`. As a context manager, it closes them at the end."""
 
     def __init__(
         self,
-        root: str | Path,
+        roots: str | Path | Roots,
         *,
         sample_rate: int,
         channels: int,
         cache: DecodedCache | None = None,
         outside: bool = False,
     ) -> None:
-        """Take the corpus folder; sources that lie `outside` of it are not read by default."""
-        self.root = Path(root)
+        """Take the corpus folders; sources that lie `outside` of them are not read by default."""
+        self.roots = Roots.of(roots)
         self._outside = outside
         self._sample_rate = sample_rate
         self._channels = channels
@@ -184,7 +185,7 @@ class SourceReader:
 
     def _prepare(self, source: str, n_reads: float, stamp: dict[str, Any] | None) -> str | None:
         """Prepare a source to be read `n_reads` times; return its problem, if any."""
-        path = self.root / source
+        path = self.roots.file_of(source)
         try:
             if problem := self._find_problem(source, stamp):
                 return problem
@@ -203,9 +204,9 @@ class SourceReader:
 
     def _find_problem(self, source: str, stamp: dict[str, Any] | None) -> str | None:
         """Return why a file may not be read at all, if so."""
-        path = self.root / source
+        path = self.roots.file_of(source)
         if lies_outside(source) and not self._outside:
-            return f"outside of the corpus folder {self.root}; only demiurge playback plays it"
+            return f"outside of the corpus folder {self.roots}; only demiurge playback plays it"
         if not path.is_file():
             return f"missing{_resembling(path)}"
         if _has_changed(path, stamp, surely=lies_outside(source)):
@@ -229,7 +230,7 @@ class SourceReader:
 
     def _header(self, source: str) -> AudioInfo:
         """Return a source's header, which is only read again if the file changes."""
-        path = self.root / source
+        path = self.roots.file_of(source)
         status = path.stat()
         version = status.st_size, status.st_mtime_ns
         if source in self._headers and self._headers[source][0] == version:
@@ -243,10 +244,10 @@ class SourceReader:
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source]
-        path = self.root / source
+        path = self.roots.file_of(source)
         if not path.is_file() or (lies_outside(source) and not self._outside):
             raise PlanError(
-                f"{source}: not in the corpus folder {self.root}; put it back, or name the folder"
+                f"{source}: not in the corpus folder {self.roots}; put it back, or name the folder"
                 " with --root"
             )
         info = self._header(source)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from demiurge.cli.terminal import counted, echo_line, echo_table
 from files.errors import ParameterError
+from files.roots import Roots
 
 if TYPE_CHECKING:
     from playback.options import CrossfadeOptions
@@ -97,10 +98,10 @@ def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
     ParameterError
         If `root` is no folder.
     """
-    folder = Path(root or plan.database["root"])
+    roots = Roots.of(root) if root else plan.roots
     sources = {step.source for step in plan.steps}
-    if folder.is_dir():
-        return {source: not os.path.isfile(folder / source) for source in sources}
+    if not roots.missing():
+        return {source: not os.path.isfile(roots.file_of(source)) for source in sources}
     if root:
         raise ParameterError(
             f"{root}: no such folder; say where the corpus is with --root, or leave it out"

@@ -47,7 +47,7 @@ class RandomPassage:
         while n_samples > 0:
             passages.append(self._draw(random, n_samples))
             n_samples -= passages[-1].n_samples
-        return render_plan(make_plan(self.database, passages), self.database.root, seconds)
+        return render_plan(make_plan(self.database, passages), self.database.roots, seconds)
 
     def _draw(self, random: np.random.Generator, n_samples: int) -> Passage:
         """Draw a place at which `n_samples` can begin, or a whole source if all are shorter."""

@@ -11,6 +11,7 @@ import numpy as np
 from audio.channels import to_mono
 from audio.read import read_audio
 from demiurge.evaluate.runs import Run
+from files.roots import Roots
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
 from playback.render import render
@@ -50,12 +51,12 @@ class Method(Protocol):
 
 
 def render_plan(
-    plan: Plan, root: Path, seconds: float, render_options: RenderOptions = DEFAULT_RENDER
+    plan: Plan, roots: Roots, seconds: float, render_options: RenderOptions = DEFAULT_RENDER
 ) -> Continuation:
     """Render a plan; raises as `playback.render.render`."""
     with tempfile.TemporaryDirectory(prefix="demiurge-") as folder:
         path = Path(folder) / "plan.wav"
-        render(plan, path, root=root, render_options=render_options)
+        render(plan, path, root=roots, render_options=render_options)
         return read_continuation(path, plan, seconds)
 
 

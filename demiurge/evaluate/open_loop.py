@@ -82,7 +82,7 @@ class OpenLoop:
         found = explain(index.space, path)
         settings = PlanSettings(search=SEARCH, crossfade=CROSSFADE)
         plan = make_plan(path, found, self.database, target.descriptors, settings)
-        return render_plan(plan, self.database.root, seconds, RenderOptions(CROSSFADE))
+        return render_plan(plan, self.database.roots, seconds, RenderOptions(CROSSFADE))
 
 
 def train_open_loop(

@@ -78,7 +78,7 @@ class Oracle:
             n_samples -= passage.n_samples
             if n_samples <= 0:
                 break
-        return render_plan(make_plan(self.database, passages), self.database.root, seconds)
+        return render_plan(make_plan(self.database, passages), self.database.roots, seconds)
 
     def _navigate(self, heard: np.ndarray, random: np.random.Generator) -> Iterator[Passage]:
         """Yield passages without end that follow what was heard, rows (n, d)."""

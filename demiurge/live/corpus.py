@@ -85,7 +85,7 @@ class Corpus:
         sources = self.database.sources
         self.channels = min(max(source.channels for source in sources), MAX_CHANNELS)
         self.reader = SourceReader(
-            self.database.root, sample_rate=settings.sample_rate, channels=self.channels
+            self.database.roots, sample_rate=settings.sample_rate, channels=self.channels
         )
         self.problems: dict[str, str] = {}
         self._is_prepared = np.zeros(len(sources), bool)

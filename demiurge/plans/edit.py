@@ -89,7 +89,7 @@ def replace_unit(
     steps = (*plan.steps[:number], chosen, *plan.steps[number + 1 :])
     edited = replace(plan, steps=steps, sources=collect_stamps(plan, steps, database))
     if (levels := PlanSettings.of(plan).levels) is not None:
-        edited = follow_again(edited, [number], levels, database.root)
+        edited = follow_again(edited, [number], levels, database.roots)
     until = min(number + 2, plan.voices[step.voice].stop)
     return refresh_costs(edited, range(number, until), database, units)
 

@@ -26,6 +26,7 @@ from demiurge.plans.make import GAIN_DECIMALS
 from demiurge.plans.ramps import glide
 from demiurge.sequences import DescriptorSequence
 from files.errors import AudioError
+from files.roots import Roots
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
@@ -84,7 +85,7 @@ def _cut(blocks: Iterable[np.ndarray], lengths: np.ndarray) -> Iterator[np.ndarr
         pass
 
 
-def follow(plan: Plan, levels: np.ndarray, root: Path) -> tuple[Plan, np.ndarray]:
+def follow(plan: Plan, levels: np.ndarray, roots: Roots) -> tuple[Plan, np.ndarray]:
     """Let the steps of a plan follow levels; return it with the levels that were wanted.
 
     If many steps cannot be raised so far, the whole is lowered instead of flattened.
@@ -93,10 +94,10 @@ def follow(plan: Plan, levels: np.ndarray, root: Path) -> tuple[Plan, np.ndarray
     ----------
     levels : ndarray, float64, shape (targets,)
         Of each target of the plan, in LUFS.
-    root : Path
-        The corpus folder.
+    roots : Roots
+        The corpus folders.
     """
-    played = _unit_levels(plan.steps, plan, root)
+    played = _unit_levels(plan.steps, plan, roots)
     wanted = levels[[step.target for step in plan.steps]]
     heard = is_audible(wanted) & (played > NEAR_SILENCE_DB)
     if heard.any():
@@ -109,13 +110,13 @@ def follow(plan: Plan, levels: np.ndarray, root: Path) -> tuple[Plan, np.ndarray
     return replace(plan, steps=glide(steps)), levels
 
 
-def follow_again(plan: Plan, numbers: Iterable[int], levels: list[float], root: Path) -> Plan:
+def follow_again(plan: Plan, numbers: Iterable[int], levels: list[float], roots: Roots) -> Plan:
     """Return the plan with gains for steps whose unit has changed, as `follow` gave the others."""
     numbers = [number for number in numbers if 0 <= plan.steps[number].target < len(levels)]
     steps = list(plan.steps)
     changed = [steps[number] for number in numbers]
     wanted = np.array([levels[step.target] for step in changed])
-    gains = find_gains(wanted, _unit_levels(changed, plan, root))
+    gains = find_gains(wanted, _unit_levels(changed, plan, roots))
     for number, gain in zip(numbers, np.round(gains, GAIN_DECIMALS).tolist(), strict=True):
         steps[number] = replace(steps[number], gain_db=gain)
     return replace(plan, steps=glide(steps))
@@ -127,9 +128,9 @@ def find_gains(wanted: np.ndarray, played: np.ndarray) -> np.ndarray:
     return np.where(played < NEAR_SILENCE_DB, np.minimum(gains, 0.0), gains)
 
 
-def _unit_levels(steps: Iterable[Step], plan: Plan, root: Path) -> np.ndarray:
+def _unit_levels(steps: Iterable[Step], plan: Plan, roots: Roots) -> np.ndarray:
     """Return the level of what each step plays, before its gain, in LUFS, float64, (steps,)."""
-    with SourceReader(root, sample_rate=plan.sample_rate, channels=1) as reader:
+    with SourceReader(roots, sample_rate=plan.sample_rate, channels=1) as reader:
         if problems := reader.prepare(replace(plan, steps=tuple(steps))):
             source, problem = next(iter(problems.items()))
             raise AudioError(f"{source}: {problem}")

@@ -240,6 +240,6 @@ def _restore_kept(before: Plan, chosen: Plan, kept: np.ndarray, database: Databa
 def _find_onsets(plan: Plan, database: Database) -> np.ndarray:
     """Return the times of onsets in the sound of a plan, in seconds."""
     crossfade = CrossfadeOptions.of(plan.settings)
-    with open_plan(plan, database.root, outside=True) as opened:
+    with open_plan(plan, database.roots, outside=True) as opened:
         whole = np.concatenate(list(PlanAudio(opened, crossfade).blocks("onsets")))
     return find_onsets(whole.mean(axis=1), plan.sample_rate)

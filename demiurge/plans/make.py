@@ -179,9 +179,9 @@ def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str
         If a source is missing, or has another length than when it was analysed.
     """
     paths = sorted(used)
-    check_are_there(database.root, paths)
+    check_are_there(database.roots, paths)
     stamps = database.stamps(paths)
-    sizes = {path: (database.root / path).stat().st_size for path in paths}
+    sizes = {path: database.roots.file_of(path).stat().st_size for path in paths}
     if changed := [path for path, stamp in stamps.items() if sizes[path] != stamp["bytes"]]:
         verb = "has" if len(changed) == 1 else "have"
         raise DatabaseError(

@@ -77,7 +77,7 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         return chosen
     before = {_sound(step) for step in plan.steps}
     changed = [number for number, step in enumerate(steps) if _sound(step) not in before]
-    return follow_again(chosen, changed, settings.levels, database.root)
+    return follow_again(chosen, changed, settings.levels, database.roots)
 
 
 def _stretch_new(plan: Plan, steps: tuple[Step, ...], database: Database) -> tuple[Step, ...]:

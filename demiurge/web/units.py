@@ -135,7 +135,7 @@ class UnitViews:
         channels = min(source.channels, CHANNELS)
         samples = np.empty((n_samples, channels), np.float32)
         with SourceReader(
-            self.workspace.root, sample_rate=rate, channels=channels, cache=self.workspace.decoded
+            self.workspace.roots, sample_rate=rate, channels=channels, cache=self.workspace.decoded
         ) as reader:
             with self._decoding[source.path]:
                 reader.length(source.path)

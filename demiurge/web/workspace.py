@@ -38,8 +38,8 @@ class Workspace:
     Attributes
     ----------
     database : Database
-    root : Path
-        The corpus folder.
+    roots : Roots
+        The corpus folders.
     folder : Path
         For plans, seeds and jobs; it need not exist yet.
     plans : Plans
@@ -76,7 +76,7 @@ class Workspace:
             If a plan cannot be read.
         """
         self.database = Database(database_path, root=root)
-        self.root = self.database.root
+        self.roots = self.database.roots
         usual_folder = Path(database_path).absolute().with_suffix(".plans")
         self.folder = Path(folder) if folder else usual_folder
         self.plans = Plans(self.folder, [Path(plan) for plan in plans])
@@ -103,8 +103,8 @@ class Workspace:
         if self._missing is None or again:
             self._missing = {
                 source.path: (
-                    f"{source.path} is not in the corpus folder {self.root}; put it back and reload"
-                    " the page"
+                    f"{source.path} is not in the corpus folder {self.roots}; put it back and"
+                    " reload the page"
                 )
                 for source in self.database.sources
                 if not self.has(source.path)
@@ -113,7 +113,7 @@ class Workspace:
 
     def has(self, source: str) -> bool:
         """Return whether the file of a source exists."""
-        return os.path.isfile(self.root / source)
+        return os.path.isfile(self.roots.file_of(source))
 
     def index(self, search: "SearchSettings") -> "UnitIndex":
         """Return the index of the units that these settings allow.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playback.exports.edl import export_edl
@@ -15,6 +14,7 @@ from playback.exports.reaper import export_reaper
 from playback.exports.tables import export_csv, export_labels
 
 if TYPE_CHECKING:
+    from files.roots import Roots
     from playback.cues import Cue
     from playback.plan import Plan
 
@@ -24,12 +24,12 @@ class Export:
     """A file format for other tools.
 
     `write` returns a file's text, to be stored as UTF-8, from the plan, its cues and the corpus
-    folder. `help` describes the file. `is_played` is True if tools play the file, so that it must
+    folders. `help` describes the file. `is_played` is True if tools play the file, so that it must
     be as loud as the render; other formats only list the plan.
     """
 
     suffix: str
-    write: Callable[[Plan, list[Cue], Path], str]
+    write: Callable[[Plan, list[Cue], Roots], str]
     help: str
     is_played: bool = False
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from files.errors import PlanError
 from playback.exports.names import source_path, tracks_of, unit_name
 
 if TYPE_CHECKING:
+    from files.roots import Roots
     from playback.cues import Cue
     from playback.plan import Plan
 
@@ -32,7 +32,7 @@ CURVE = '"*default"'
 UNTRANSFORMED = {"reverse": False, "transpose": 0, "stretch": 1}
 
 
-def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
+def export_edl(plan: Plan, cues: list[Cue], roots: Roots) -> str:
     """Return the text of the EDL.
 
     Raises
@@ -42,8 +42,8 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
         name of its file cannot be quoted.
     """
     for cue in cues:
-        _check(cue, root)
-    paths = dict.fromkeys(source_path(cue, root) for cue in cues)
+        _check(cue, roots)
+    paths = dict.fromkeys(source_path(cue, roots) for cue in cues)
     numbers = {path: number for number, path in enumerate(paths, start=1)}
     lines = [
         "Samplitude EDL File Format Version 1.5",
@@ -58,11 +58,11 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
     for track, (name, part) in enumerate(tracks, start=1):
         lines += ["", f'Track {track}: "{name}" Solo: 0 Mute: 0', *_table_head()]
         for cue in part:
-            lines.append(_row(_edit(cue, numbers[source_path(cue, root)], track)))
+            lines.append(_row(_edit(cue, numbers[source_path(cue, roots)], track)))
     return "\n".join([*lines, ""])
 
 
-def _check(cue: Cue, root: Path) -> None:
+def _check(cue: Cue, roots: Roots) -> None:
     for name, plain in UNTRANSFORMED.items():
         value = getattr(cue.step, name)
         if value != plain:
@@ -70,7 +70,7 @@ def _check(cue: Cue, root: Path) -> None:
                 f"step {cue.number}: an EDL cannot express {name}={value!r}; export to reaper"
                 " instead"
             )
-    path = source_path(cue, root)
+    path = source_path(cue, roots)
     if '"' in path:
         raise PlanError(
             f"step {cue.number}: {path} contains a quote, which an EDL cannot hold; rename it, or"

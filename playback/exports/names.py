@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from files.errors import PlanError
@@ -13,6 +13,7 @@ from files.names import printable
 from playback.steps import lies_outside
 
 if TYPE_CHECKING:
+    from files.roots import Roots
     from playback.cues import Cue
     from playback.plan import Plan
     from playback.steps import Step
@@ -38,7 +39,7 @@ def tracks_of(plan: Plan, cues: Iterable[Cue]) -> dict[int, dict[str, list[Cue]]
     return tracks
 
 
-def source_path(cue: Cue, root: Path) -> str:
+def source_path(cue: Cue, roots: Roots) -> str:
     """Return the absolute path of a cue's source.
 
     Raises
@@ -46,7 +47,7 @@ def source_path(cue: Cue, root: Path) -> str:
     PlanError
         If it does not fit in one line of a text file.
     """
-    path = str(Path(root).absolute() / cue.step.source)
+    path = str(roots.file_of(cue.step.source).absolute())
     if UNWRITABLE.search(path):
         raise PlanError(
             f"step {cue.number}: {path!r} has a line break or is not UTF-8, so a project cannot"

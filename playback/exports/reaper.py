@@ -18,7 +18,7 @@ other rates https://github.com/jcsteh/osara/pull/713
 from __future__ import annotations
 
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from audio.decibels import to_amplitude
@@ -26,6 +26,7 @@ from files.errors import PlanError
 from playback.exports.names import source_path, tracks_of, unit_name
 
 if TYPE_CHECKING:
+    from files.roots import Roots
     from playback.cues import Cue
     from playback.plan import Plan
 
@@ -51,7 +52,7 @@ COLOR_SET = 0x1000000
 LIGHT = 0x606060
 
 
-def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
+def export_reaper(plan: Plan, cues: list[Cue], roots: Roots) -> str:
     """Return the text of the project.
 
     Raises
@@ -79,7 +80,7 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
         for (name, part), folder in zip(tracks.items(), ("", end), strict=True):
             lines += _track_head(name, channels, folder)
             for cue in part:
-                lines += ["    " + line for line in _item(plan, cue, root)]
+                lines += ["    " + line for line in _item(plan, cue, roots)]
             lines.append("  >")
     return "\n".join([*lines, ">", ""])
 
@@ -96,11 +97,11 @@ def _track_head(name: str, channels: int, folder: str) -> list[str]:
     ]
 
 
-def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
+def _item(plan: Plan, cue: Cue, roots: Roots) -> list[str]:
     step = cue.step
     rate = plan.sample_rate
     start, length = _span(cue)
-    source = _source(cue, root, _seconds(start, rate), _seconds(length, rate))
+    source = _source(cue, roots, _seconds(start, rate), _seconds(length, rate))
     color = COLOR_SET | LIGHT | zlib.crc32(step.source.encode()) & 0xFFFFFF
     return [
         "<ITEM",
@@ -133,8 +134,8 @@ def _span(cue: Cue) -> tuple[float, float]:
     return start, end - start
 
 
-def _source(cue: Cue, root: Path, start: str, length: str) -> list[str]:
-    path = source_path(cue, root)
+def _source(cue: Cue, roots: Roots, start: str, length: str) -> list[str]:
+    path = source_path(cue, roots)
     if all(quote in path for quote in QUOTES):
         raise PlanError(
             f"step {cue.number}: {path} contains all of \" ' `, but REAPER needs one to quote it;"

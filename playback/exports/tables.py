@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playback.exports.names import unit_name
 
 if TYPE_CHECKING:
+    from files.roots import Roots
     from playback.cues import Cue
     from playback.plan import Plan
 
@@ -19,7 +19,7 @@ HOW_COLUMNS = ("gain_db", "reverse", "transpose", "stretch", "distance", "join")
 CUE_COLUMNS = ("fade_in", "fade_out")
 
 
-def export_labels(plan: Plan, cues: list[Cue], root: Path) -> str:
+def export_labels(plan: Plan, cues: list[Cue], roots: Roots) -> str:
     """Return Audacity labels, one per step: start, end and name, separated by tabs.
 
     Times are in seconds, without overlaps. Of several voices, a name begins with the voice.
@@ -38,7 +38,7 @@ def export_labels(plan: Plan, cues: list[Cue], root: Path) -> str:
     return "".join(lines)
 
 
-def export_csv(plan: Plan, cues: list[Cue], root: Path) -> str:
+def export_csv(plan: Plan, cues: list[Cue], roots: Roots) -> str:
     """Return a header and one row per step.
 
     Samples are at the plan's rate; `start_*` refer to the source, `at_*` to the output. There is a

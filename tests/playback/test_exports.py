@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from demiurge.bundled import CORPUS_DIR
 from files.errors import PlanError
+from files.roots import Roots
 from playback.cues import Cue
 from playback.exports import EXPORTS
 from playback.plan import Plan, Step
@@ -49,7 +50,7 @@ def make_plan(cues: list[Cue], *, sample_rate=RATE, channels=1) -> Plan:
 
 
 def export(name: str, cues: list[Cue], root=Path("/sounds"), **plan) -> str:
-    return EXPORTS[name].write(make_plan(cues, **plan), cues, Path(root))
+    return EXPORTS[name].write(make_plan(cues, **plan), cues, Roots.of(root))
 
 
 # A REAPER of forty lines: blocks, then items placed, faded, scaled and summed.

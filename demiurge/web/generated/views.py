@@ -83,7 +83,7 @@ class GeneratedViews:
         make_folder(folder)
         paths = []
         with SourceReader(
-            self.workspace.root,
+            self.workspace.roots,
             sample_rate=database.sample_rate,
             channels=1,
             cache=self.workspace.decoded,

@@ -118,7 +118,7 @@ class MakeViews:
             seed_name=seed.name,
             model=model.path if model else None,
             database=self.workspace.database.path.absolute(),
-            root=Path(self.workspace.root).absolute(),
+            root=Path(self.workspace.database.root).absolute(),
             folder=self.jobs.folder.absolute() / job_id,
             **options,
         )

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
 from files.cache import cache_errors, cache_folder
+from files.roots import Roots
 from files.temporary import temporary_folder
 from playback.exports import EXPORTS
 from playback.open_plan import open_plan
@@ -23,7 +24,7 @@ MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
 
 
 def download(
-    plan: Plan, kind: str, name: str, root: Path | None, check_open: Callable[[], None]
+    plan: Plan, kind: str, name: str, roots: Roots | None, check_open: Callable[[], None]
 ) -> Response:
     """Answer with a plan as an attachment; `kind` is one of `KINDS`.
 
@@ -40,7 +41,7 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder) as made:
             path = made / f"plan{KINDS[kind]}"
-            skipped = _write(plan, kind, path, root, check_open)
+            skipped = _write(plan, kind, path, roots, check_open)
             content = np.memmap(
                 path, np.uint8, "r"
             ).data  # stays readable after the file is removed
@@ -65,7 +66,7 @@ def media_type(kind: str) -> str:
 
 
 def _write(
-    plan: Plan, kind: str, path: Path, root: Path | None, check_open: Callable[[], None]
+    plan: Plan, kind: str, path: Path, roots: Roots | None, check_open: Callable[[], None]
 ) -> int:
     """Write the file as the command line does; return the numbers of lost sources and steps."""
     if kind == "plan":
@@ -76,7 +77,7 @@ def _write(
     def progress(*_: object) -> None:
         check_open()
 
-    with open_plan(plan, root, skip_missing=True, progress=progress) as opened:
+    with open_plan(plan, roots, skip_missing=True, progress=progress) as opened:
         written = write_outputs(
             opened,
             path.name,

@@ -133,9 +133,9 @@ class OpenPlans:
     def _open_file(self, file: PlanFile) -> Editor:
         plan = Plan.load(file.path)
         workspace = self._workspace
-        root = workspace.root if is_own(plan, workspace.database) else Path(plan.database["root"])
+        roots = workspace.roots if is_own(plan, workspace.database) else plan.roots
         sources = PlanSources(
-            root, sample_rate=plan.sample_rate, channels=plan.channels, cache=workspace.decoded
+            roots, sample_rate=plan.sample_rate, channels=plan.channels, cache=workspace.decoded
         )
         crossfade = CrossfadeOptions.of(plan.settings)
         renderer = Renderer(sources, crossfade, cache_folder("tapes"))

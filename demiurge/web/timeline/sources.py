@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Set
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from audio.decoded import DecodedCache
 from files.progress import Progress, no_progress
+from files.roots import Roots
 from playback.plan import Plan, Step
 from playback.playable import keep_steps, playable_numbers
 from playback.sources import SourceReader, sources_of
@@ -20,9 +20,11 @@ class PlanSources:
     It is a `playback.sources.SampleReader` that may be used from several threads.
     """
 
-    def __init__(self, root: Path, *, sample_rate: int, channels: int, cache: DecodedCache) -> None:
-        self.root = root
-        self._reader = SourceReader(root, sample_rate=sample_rate, channels=channels, cache=cache)
+    def __init__(
+        self, roots: Roots, *, sample_rate: int, channels: int, cache: DecodedCache
+    ) -> None:
+        self.roots = roots
+        self._reader = SourceReader(roots, sample_rate=sample_rate, channels=channels, cache=cache)
         self._reading = threading.Lock()
         self._problems: dict[str, str] = {}  # of sources that were checked and cannot be played
         self._lengths: dict[str, int] = {}  # of sources that were checked and can be played
@@ -73,7 +75,7 @@ class PlanSources:
             return None
         if source in self._problems:
             return self._problems[source]
-        return None if (self.root / source).is_file() else "missing"
+        return None if self.roots.file_of(source).is_file() else "missing"
 
     def playable(self, plan: Plan) -> Plan | None:
         """Return the plan without the steps that cannot be played; None if none can."""

@@ -209,8 +209,8 @@ class TimelineViews:
             raise HTTPException(404, f"no download {kind[:20]}; choose one of {', '.join(KINDS)}")
         if request.method == "HEAD":
             return Response(headers=download_headers(kind, name), media_type=media_type(kind))
-        root = self.workspace.root if is_own(state.plan, self.database) else None
-        return download(state.plan, kind, name, root, self.workspace.check_open)
+        roots = self.workspace.roots if is_own(state.plan, self.database) else None
+        return download(state.plan, kind, name, roots, self.workspace.check_open)
 
     def _editor(self, request: Request) -> Editor:
         return self.open_plans.get(request.path_params["plan"])

@@ -78,7 +78,7 @@ def new_editor(
 ) -> Editor:
     """An editor that has rendered nothing; its events are added to `told`."""
     sources = PlanSources(
-        root or workspace.root,
+        root or workspace.roots,
         sample_rate=plan.sample_rate,
         channels=plan.channels,
         cache=DecodedCache(),
@@ -178,10 +178,10 @@ def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_m
     plan = replace(made, settings=made.settings | {"crossfade": {"crossfade_ms": crossfade_ms}})
     plan = with_voices(plan) if has_voices else plan
     editor = edited(workspace, plan)
-    assert np.array_equal(sounds(editor), anew(plan, workspace.root))
+    assert np.array_equal(sounds(editor), anew(plan, workspace.roots))
     for edit in done:
         do(editor, workspace, *edit)
-        assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root)), edit
+        assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.roots)), edit
     sources_of(editor).close()
 
 
@@ -243,7 +243,7 @@ def test_history_is_bounded(workspace, made):
         editor.undo(editor.state.revision)
     assert editor.state.undo is None
     assert len(editor.state.plan.steps) == len(made.steps) - 4
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.roots))
     sources_of(editor).close()
     workspace.close()
 
@@ -283,7 +283,7 @@ def test_edits_of_many_threads_are_made_one_after_another(opened, made):
         thread.join()
     assert len(editor.state.plan.steps) == len(made.steps) + 20 - len(refused)
     assert set(refused) <= {409}
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, sources_of(editor).root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, sources_of(editor).roots))
 
 
 def test_failed_edit_changes_nothing(opened, made, workspace):
@@ -340,7 +340,7 @@ def test_edits_before_the_sound_is_made(workspace, made):
         render = editor.renderer.render
         patch.setattr(editor.renderer, "render", interrupted(editor, render))
         editor.render(lambda: None)
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.roots))
     assert len(editor.state.plan.steps) == len(made.steps) - 3
     states = [data["audio"]["state"] for data in told]
     assert (states[0], states[-1]) == ("rendering", "ready")
@@ -452,7 +452,7 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
     summary = render(
         loud,
         tmp_path / "loud.wav",
-        root=sources_of(editor).root,
+        root=sources_of(editor).roots,
         render_options=RenderOptions(CrossfadeOptions.of(loud.settings)),
     )
     assert editor.audio_facts["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
@@ -549,7 +549,7 @@ def test_rendering_that_failed_is_tried_again_when_a_page_is_opened(workspace, m
     )  # who only asks how it is going does not start it
     assert editors.get_for_page(file.id) is editor
     wait_until(lambda: editor.audio_facts["state"] == "ready")
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.roots))
     workspace.close()
 
 

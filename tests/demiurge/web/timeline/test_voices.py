@@ -68,7 +68,7 @@ def test_voices_that_are_asked_for_are_heard(client, plan, voiced, workspace):
     gain = 10 ** (facts(client, plan)["audio"]["gain_db"] / 20)
     for voices in ((0,), (1,), (0, 2), (0, 1, 2)):
         asked = ",".join(map(str, voices))
-        wanted = gain * anew(only(voiced, *voices), workspace.root)
+        wanted = gain * anew(only(voiced, *voices), workspace.roots)
         assert np.allclose(heard(client, plan, asked), wanted, atol=1e-6), voices
     assert np.array_equal(heard(client, plan, "2,1,0"), heard(client, plan))
     high, low = floats(client.get(f"{plan}/peaks?samples=1000&voices=1")).reshape(2, -1)
@@ -95,7 +95,7 @@ def test_a_voice_is_no_louder_than_in_the_whole(client, plan, voiced, workspace,
     address = f"/plans/{file.id}"
     gain_db = facts(client, address)["audio"]["gain_db"]
     assert gain_db < 0
-    alone = anew(only(Plan.load(file.path), 1), workspace.root)
+    alone = anew(only(Plan.load(file.path), 1), workspace.roots)
     assert np.abs(alone).max() < 1
     assert np.allclose(heard(client, address, "1"), 10 ** (gain_db / 20) * alone, atol=1e-6)
 
@@ -113,7 +113,7 @@ def test_what_is_heard_follows_edits_in_any_voice(client, plan, voiced, workspac
     edited_plan = now(client, plan, tmp_path)
     gain = 10 ** (facts(client, plan)["audio"]["gain_db"] / 20)
     for voice in range(3):
-        wanted = gain * anew(only(edited_plan, voice), workspace.root)
+        wanted = gain * anew(only(edited_plan, voice), workspace.roots)
         assert np.allclose(heard(client, plan, str(voice)), wanted, atol=1e-6), voice
     for _ in range(4):
         edited(client, plan, kind="undo")
