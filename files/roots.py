@@ -129,8 +129,8 @@ class Roots:
         status = file.stat()
         return status.st_size, status.st_mtime_ns
 
-    def look_up(self, sources: Iterable[str]) -> None:
-        """Find out about the objects of many sources at once, before asking for each.
+    def look_up(self, sources: Iterable[str], *, again: bool = False) -> None:
+        """Find out about the objects of many sources at once, or `again`, before asking for each.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Roots:
             if isinstance(folder, RemoteFolder):
                 names.setdefault(folder, []).append(path)
         for folder, paths in names.items():
-            folder.look_up(paths)
+            folder.look_up(paths, again=again)
 
     def find_missing(self, sources: Iterable[str]) -> list[str]:
         """Return the sources that have no file or object, in their order; raises as `look_up`."""
