@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -159,6 +160,20 @@ def _take_range(name: str, sides: Any) -> Range:
 
 
 def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
+    """Return `apply_filters`, of which something must be left.
+
+    Raises
+    ------
+    ParameterError
+        As `apply_filters`, or if no unit is left; the message then says how many units each filter
+        left.
+    """
+    allowed, counts = apply_filters(database, filters)
+    check_some_left(database.path, counts)
+    return allowed, counts
+
+
+def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
     """Apply the filters one after another.
 
     Returns
@@ -170,8 +185,7 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     Raises
     ------
     ParameterError
-        If there is no such descriptor or tag, or if no unit is left; the message then says how many
-        units each filter left.
+        If there is no such descriptor or tag.
     """
     allowed = np.ones(len(database.units), bool)
     counts = {"all": len(database.units)}
@@ -181,12 +195,16 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     if filters.like is not None and not any(one.column == LIKE for one in filters.where):
         allowed &= most_alike(likeness_of(database, filters.like), allowed)
         counts[f"like {filters.like}"] = int(allowed.sum())
-    if not allowed.any():
-        raise ParameterError(
-            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one"
-            " that leaves too few"
-        )
     return allowed, counts
+
+
+def check_some_left(path: str | Path, counts: dict[str, int]) -> None:
+    """Raise a `ParameterError` if the filters leave no unit of the database at `path`."""
+    if not min(counts.values()):
+        raise ParameterError(
+            f"{path}: the filters leave no unit ({counts_text(counts)}); relax the one that leaves"
+            " too few"
+        )
 
 
 def counts_text(counts: dict[str, int]) -> str:
