@@ -9,9 +9,9 @@ of the whole corpus everywhere outside a shard.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import xxhash
@@ -121,15 +121,11 @@ class Asked:
     kind : str
     """
 
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     weights: tuple[tuple[str, float], ...] = ()
     metric: str = "l2"
     min_samples: int = 1
     kind: str = AUTO
-
-    def every_unit(self) -> Self:
-        """Return the same without filters."""
-        return replace(self, filters=Filters())
 
 
 class Shards(Protocol):
