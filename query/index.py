@@ -18,7 +18,8 @@ from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from query.cells import Cells
-from query.filters import Filters, filter_units, none_long_enough
+from query.filters import Filters, filter_units
+from query.left_units import none_long_enough
 from query.proposals import (
     FLAT_UNITS,
     GPU_MOST,
