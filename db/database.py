@@ -34,7 +34,8 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.roots import Roots
+from files.remote import RemoteFolder
+from files.roots import Roots, folder_of
 
 REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
@@ -49,9 +50,9 @@ class Database:
     path : Path
     id : str
         Random, made with the database.
-    root : Path
+    root : Path or RemoteFolder
         The corpus folder, to which the paths of sources are relative. It is found even if it was
-        moved together with the database.
+        moved together with the database. One in object storage is not looked for here.
     settings : DescriptorSettings
     sources : list of Source
         Analysed sources in the order of their rows, which is also the order of `units` and
@@ -78,7 +79,7 @@ class Database:
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
     members: Mapping[str, "Database"] = {}
 
-    def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises
@@ -93,8 +94,8 @@ class Database:
             except sqlite3.DatabaseError as error:
                 raise cannot_use(self.path, error) from error
         if root is not None:
-            self.root = Path(root).absolute()
-            if not self.root.is_dir():
+            self.root = folder_of(root).absolute()
+            if isinstance(self.root, Path) and not self.root.is_dir():
                 raise DatabaseError(
                     f"{root}: no such folder; give the corpus folder of {self.path} as root"
                 )
