@@ -21,6 +21,7 @@ from query.options import DEFAULT_K, PathOptions
 from query.rules import NEAR, REST
 
 LEAST_SPREAD = 1e-3  # of target costs, in case all candidates are alike
+EXPECTED_PARTS = 256  # whose candidates are fetched at once if units are elsewhere
 _TRUE = np.ones(1, bool)
 
 
@@ -81,6 +82,7 @@ class Candidates:
         self.locked = self._lock(locked_steps)
         self._check_rests()
         self._earlier: list[np.ndarray] = []
+        self._expected = range(0)
 
     def __len__(self) -> int:
         """Number of parts."""
@@ -161,7 +163,7 @@ class Candidates:
             Units that follow, in their source, what is played before, or `REST`. Those that the
             filters leave out or that end too soon are not added; at a locked part none is.
         """
-        nearest = self._nearest[part]
+        nearest = self._nearest_of(part)
         if part in self.locked:
             return nearest
         may_play = self._allowed[going_on]
@@ -173,7 +175,7 @@ class Candidates:
 
     def with_one(self, part: int, unit: int) -> np.ndarray:
         """Return `at` of a single unit that goes on, or of a `REST`."""
-        nearest = self._nearest[part]
+        nearest = self._nearest_of(part)
         if unit == REST or part in self.locked or not self._allowed[unit]:
             return nearest
         place = int(nearest.searchsorted(unit))
@@ -181,6 +183,17 @@ class Candidates:
         if is_near or self.units.samples_left[unit] < self._least_samples[part]:
             return nearest
         return np.concatenate([nearest[:place], [unit], nearest[place:]])
+
+    def _nearest_of(self, part: int) -> np.ndarray:
+        """Return the nearest units of a part; from now on, expect those of the parts after it."""
+        if part not in self._expected:
+            self._expected = range(part, min(part + EXPECTED_PARTS, len(self)))
+            parts = self._nearest[part : self._expected.stop]
+            here = np.concatenate(parts)
+            played = self.n_samples[part : self._expected.stop]
+            played = np.repeat(played, [len(one) for one in parts])
+            self.units.expect(here[here != REST], played[here != REST])
+        return self._nearest[part]
 
     def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
         """Return the length in samples of each candidate of a part."""

@@ -79,6 +79,11 @@ class Filters:
     where: tuple[Condition, ...] = ()
     like: Likeness | None = None
 
+    @property
+    def like_has_condition(self) -> bool:
+        """True if a condition says how much units must sound like it."""
+        return any(one.column == LIKE for one in self.where)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the filters that are set, for JSON; open sides are null."""
         facts: dict[str, Any] = {
@@ -192,7 +197,7 @@ def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dic
     for name, fulfilled in _masks(database, filters):
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
-    if filters.like is not None and not any(one.column == LIKE for one in filters.where):
+    if filters.like is not None and not filters.like_has_condition:
         allowed &= most_alike(likeness_of(database, filters.like), allowed)
         counts[f"like {filters.like}"] = int(allowed.sum())
     return allowed, counts

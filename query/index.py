@@ -9,6 +9,7 @@ ordered by distance, then by unit. Descriptors are read from the database as the
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 import faiss
@@ -148,14 +149,8 @@ class UnitIndex:
         samples_left = self.database.units.samples_left
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
-            is_filtered = len(self.counts) > 1
             most = samples_left[self.allowed].max(initial=0)
-            remedy = "relax the filters, or add" if is_filtered else "add"
-            raise ParameterError(
-                f"{self.database.path}: of the units that may be played"
-                f" ({counts_text(self.counts)}) none has {min_samples} samples from its start to"
-                f" the end of its source (the most: {most}); {remedy} longer audio"
-            )
+            raise none_long_enough(self.database.path, self.counts, min_samples, int(most))
         return np.flatnonzero(searchable)
 
     def __len__(self) -> int:
@@ -192,6 +187,28 @@ class UnitIndex:
     def draw(self, count: int, seed: list[int]) -> np.ndarray:
         """Return units that can be found, at random and perhaps twice, int64, (count,)."""
         return self._searchable[np.random.default_rng(seed).integers(len(self), size=count)]
+
+    def spread(self, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return units that pass the filters, evenly spaced if there are more than `most`.
+
+        Returns
+        -------
+        positions : ndarray, int64, shape (n,), ascending
+        rows : ndarray, float32, shape (n, n_descriptors)
+        source : ndarray, int64, shape (n,)
+        """
+        allowed = np.flatnonzero(self.allowed)
+        positions = allowed[evenly(len(allowed), most)]
+        return positions, self.database.rows_at(positions), self.sources_of(positions)
+
+    def sources_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the source of units, int64, of the same shape."""
+        return self.database.units.source[positions]
+
+    @property
+    def n_sources(self) -> int:
+        """Number of sources that have units which pass the filters."""
+        return len(np.unique(self.sources_of(np.flatnonzero(self.allowed))))
 
     def check_k(self, k: int) -> None:
         """Raise a `ParameterError` if there are not k units that can be found."""
@@ -252,6 +269,23 @@ class UnitIndex:
         allowed = np.zeros(ids[-1] + 1, bool)
         allowed[ids[self._searchable]] = True
         return np.packbits(allowed, bitorder="little")
+
+
+def evenly(n: int, most: int) -> np.ndarray:
+    """Return at most so many of the numbers from 0 to n - 1, evenly spaced, int64."""
+    return np.arange(n) if n <= most else np.arange(most) * n // most
+
+
+def none_long_enough(
+    path: str | Path, counts: dict[str, int], min_samples: int, most: int
+) -> ParameterError:
+    """Return the error that no unit lasts for `min_samples`, and that most of them have `most`."""
+    remedy = "relax the filters, or add" if len(counts) > 1 else "add"
+    return ParameterError(
+        f"{path}: of the units that may be played ({counts_text(counts)}) none has {min_samples}"
+        f" samples from its start to the end of its source (the most: {most}); {remedy} longer"
+        " audio"
+    )
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

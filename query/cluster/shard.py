@@ -64,6 +64,8 @@ class UnitBlocks:
     stored_ids : ndarray, int64, shape (n, BLOCK)
         `Database.stored_id`.
     allowed : ndarray, bool, shape (n, BLOCK)
+    sources : dict
+        The sources of these units, by their positions in `Database.sources`.
     """
 
     rows: np.ndarray
@@ -74,6 +76,7 @@ class UnitBlocks:
     samples_left: np.ndarray
     stored_ids: np.ndarray
     allowed: np.ndarray
+    sources: dict[int, Source]
 
 
 class ShardSearch:
@@ -157,16 +160,26 @@ class ShardSearch:
         here = np.minimum(blocks[:, None] * BLOCK + np.arange(BLOCK), last)
         units = self.database.units
         rows = self.database.rows_at(here.ravel()).reshape(*here.shape, -1)
-        stored = [self.database.stored_id(position) for position in here.ravel().tolist()]
+        numbers, firsts, which = np.unique(
+            units.source[here], return_index=True, return_inverse=True
+        )
+        ids = units.ids[here]
+        # in a source, ids and stored ids are apart by the same number
+        stored = [self.database.stored_id(int(here.flat[first])) for first in firsts]
+        apart = ids.flat[firsts] - np.array(stored, np.int64)
         return UnitBlocks(
             rows=rows,
-            ids=units.ids[here],
+            ids=ids,
             source=units.source[here] + self.shard.first_source,
             start_sample=units.start_sample[here],
             n_samples=units.n_samples[here],
             samples_left=units.samples_left[here],
-            stored_ids=np.array(stored, np.int64).reshape(here.shape),
+            stored_ids=ids - apart[which].reshape(here.shape),
             allowed=np.ones(here.shape, bool) if asked is None else self._filtered(asked)[0][here],
+            sources={
+                number + self.shard.first_source: self.database.sources[number]
+                for number in numbers.tolist()
+            },
         )
 
     def sample(self, asked: Asked, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -190,6 +203,18 @@ class ShardSearch:
     def sources(self, numbers: list[int]) -> list[Source]:
         """Return sources by their positions in `Database.sources` of the whole."""
         return [self.database.sources[number - self.shard.first_source] for number in numbers]
+
+    def find_source(self, path: str) -> list[tuple[int, Source]]:
+        """Return the source at a path, with its position in the whole, if it is in the shard."""
+        source = self.database.sources_by_path.get(path)
+        if source is None:
+            return []
+        return [(self.database.sources.index(source) + self.shard.first_source, source)]
+
+    def source_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the source of units of the shard, int64, (n,), as its position in the whole."""
+        here = positions - self.shard.first_position
+        return self.database.units.source[here] + self.shard.first_source
 
     def frames(self, number: int) -> np.ndarray:
         """Return `Database.source_frames` of a source."""
