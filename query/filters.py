@@ -7,7 +7,6 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from db.settings import METRICAL, STD_SUFFIX
 from db.source_names import fitting_sources
 from files.errors import ParameterError
 from files.ranges import shown
+from query.left_units import check_some_left
 from query.likeness import LIKE, Likeness, likeness_of, most_alike
 
 RELATIONS: dict[str, Callable] = {
@@ -201,20 +201,6 @@ def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dic
         allowed &= most_alike(likeness_of(database, filters.like), allowed)
         counts[f"like {filters.like}"] = int(allowed.sum())
     return allowed, counts
-
-
-def check_some_left(path: str | Path, counts: dict[str, int]) -> None:
-    """Raise a `ParameterError` if the filters leave no unit of the database at `path`."""
-    if not min(counts.values()):
-        raise ParameterError(
-            f"{path}: the filters leave no unit ({counts_text(counts)}); relax the one that leaves"
-            " too few"
-        )
-
-
-def counts_text(counts: dict[str, int]) -> str:
-    """Return the counts of `filter_units` as text."""
-    return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:

@@ -9,7 +9,6 @@ ordered by distance, then by unit. Descriptors are read from the database as the
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
 import faiss
@@ -19,7 +18,8 @@ from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from query.cells import Cells
-from query.filters import Filters, counts_text, filter_units
+from query.filters import Filters, filter_units
+from query.left_units import none_long_enough
 from query.proposals import (
     FLAT_UNITS,
     GPU_MOST,
@@ -274,18 +274,6 @@ class UnitIndex:
 def evenly(n: int, most: int) -> np.ndarray:
     """Return at most so many of the numbers from 0 to n - 1, evenly spaced, int64."""
     return np.arange(n) if n <= most else np.arange(most) * n // most
-
-
-def none_long_enough(
-    path: str | Path, counts: dict[str, int], min_samples: int, most: int
-) -> ParameterError:
-    """Return the error that no unit lasts for `min_samples`, and that most of them have `most`."""
-    remedy = "relax the filters, or add" if len(counts) > 1 else "add"
-    return ParameterError(
-        f"{path}: of the units that may be played ({counts_text(counts)}) none has {min_samples}"
-        f" samples from its start to the end of its source (the most: {most}); {remedy} longer"
-        " audio"
-    )
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

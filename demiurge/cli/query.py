@@ -190,7 +190,7 @@ def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
 
 def echo_counts(counts: dict[str, int]) -> None:
     """Print how many units each filter leaves, if there are filters."""
-    from query.filters import counts_text
+    from query.left_units import counts_text
 
     if len(counts) > 1:
         echo_line("units left by the filters: " + counts_text(counts))

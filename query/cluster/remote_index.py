@@ -11,8 +11,9 @@ from query.cluster.corpus import Asked
 from query.cluster.paged import PagedDatabase
 from query.cluster.pages import Pages
 from query.cluster.shard import ShardFacts
-from query.filters import Filters, check_some_left
-from query.index import SEARCH_STEPS, Matches, UnitIndex, evenly, none_long_enough
+from query.filters import Filters
+from query.index import SEARCH_STEPS, Matches, UnitIndex, evenly
+from query.left_units import check_some_left, none_long_enough
 from query.names import AUTO
 from query.space import Space
 
