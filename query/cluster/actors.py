@@ -2,20 +2,21 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from db.manifest import FILE_NAME
 from files.errors import DemiurgeError
+from files.system import SYSTEM_ERRORS
 from query.cluster.corpus import Asked, ServedCorpus
 from query.cluster.metrics import CallMetrics, memory_bytes
 
 NAMESPACE = "demiurge"  # of the names of actors
 STATUS = "status"  # calls of this group are answered while the shard searches
-WATCH_SECONDS = 5.0  # between two looks at the databases
-# memory of an actor besides its shard: Python, Ray, NumPy and FAISS; 130 MB measured
-ACTOR_BYTES = 160 << 20
+# memory of an actor besides its shard: Python, Ray, NumPy and FAISS; 88 MB measured
+ACTOR_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class Answer:
         What the method returned.
     changed : bool
         Whether a database has changed since it was served.
+    error : Exception, optional
+        What it raised, if input, files or the system are the cause.
     """
 
-    value: Any
-    changed: bool
+    value: Any = None
+    changed: bool = False
+    error: Exception | None = None
 
 
 class ShardActor:
@@ -54,17 +58,30 @@ class ShardActor:
         tags = {"databases": str(corpus), "shard": str(replica.shard), "node": replica.node}
         self._metrics = CallMetrics(tags)
         self._stamps: dict[str, tuple[int, int]] = {}
-        self._watched = 0.0
         self._changed = False
 
-    def start(self) -> None:
-        """Open the databases and make the index of all units, if that has not been done.
+    def start(self) -> Answer:
+        """Open the databases and make the index of all units, if that has not been done."""
+        return self._answer(self._open)
 
-        Raises
-        ------
-        DemiurgeError
-            As `ShardSearch`.
-        """
+    def call(self, method: str, arguments: tuple) -> Answer:
+        """Call a method of the `ShardSearch`."""
+        return self._answer(lambda: self._call(method, arguments))
+
+    def _answer(self, work: Callable[[], Any]) -> Answer:
+        try:
+            return Answer(work(), self._has_changed())
+        except (DemiurgeError, *SYSTEM_ERRORS) as error:
+            return Answer(error=error)
+
+    def _call(self, method: str, arguments: tuple) -> Any:
+        self._open()
+        began = time.perf_counter()
+        value = getattr(self._shard, method)(*arguments)
+        self._metrics.add(method, time.perf_counter() - began)
+        return value
+
+    def _open(self) -> None:
         import faiss
 
         from query.cluster.shard import ShardSearch
@@ -75,20 +92,6 @@ class ShardActor:
         self._stamps = manifest_stamps(self._corpus)
         self._shard = ShardSearch(self._corpus, self._replica.shard)
         self._shard.facts(Asked(kind=self._corpus.kind))
-
-    def call(self, method: str, arguments: tuple) -> Answer:
-        """Call a method of the `ShardSearch`.
-
-        Raises
-        ------
-        DemiurgeError
-            As the method, and as `start` after the actor was started again.
-        """
-        self.start()
-        began = time.perf_counter()
-        value = getattr(self._shard, method)(*arguments)
-        self._metrics.add(method, time.perf_counter() - began)
-        return Answer(value, self._has_changed())
 
     def status(self) -> dict[str, Any]:
         """Return the process, its memory and its calls, for `demiurge query status`."""
@@ -105,11 +108,9 @@ class ShardActor:
         return self._corpus, self._replica
 
     def _has_changed(self) -> bool:
-        """Return whether a database has changed, as seen `WATCH_SECONDS` ago at most."""
-        now = time.monotonic()
-        if self._shard is None or self._changed or now - self._watched < WATCH_SECONDS:
+        """Return whether a database has changed since it was served."""
+        if self._shard is None or self._changed:
             return self._changed
-        self._watched = now
         stamps = manifest_stamps(self._corpus)
         if stamps != self._stamps:
             self._stamps = stamps

@@ -1,10 +1,10 @@
-"""Calls of the actors of a cluster: the catalogue, and what an error means."""
+"""What is said to the actors of a cluster, and what they answer."""
 
 from typing import Any
 
 from files.errors import DemiurgeError
-from files.system import SYSTEM_ERRORS, error_message
-from query.cluster.actors import NAMESPACE
+from files.system import error_message
+from query.cluster.actors import NAMESPACE, Answer
 from query.cluster.catalogue import CATALOGUE, Replica
 
 CALL_SECONDS = 30.0  # timeout of the catalogue, which answers at once
@@ -35,22 +35,20 @@ def catalogue_answer(ray: Any, reference: Any, timeout: float = CALL_SECONDS) ->
         ) from error
 
 
-def our_error(error: Exception, replica: Replica) -> Exception:
-    """Return one of our errors for what Ray raised when an actor was called.
+def value_of(answer: Answer, replica: Replica) -> Any:
+    """Return what a shard's method returned.
 
-    It is of the class that the shard raised, and names shard and node. What no input can cause
-    stays as it is.
+    Raises
+    ------
+    DemiurgeError
+        What it raised, naming shard and node.
     """
-    import ray
-
-    if not isinstance(error, ray.exceptions.RayTaskError):
-        return DemiurgeError(f"{replica}: its process has ended ({first_line(error)})")
-    cause = error.cause
-    if isinstance(cause, DemiurgeError):
-        return type(cause)(f"{replica}: {cause}")
-    if isinstance(cause, SYSTEM_ERRORS):
-        return DemiurgeError(f"{replica}: {error_message(cause)}")
-    return error
+    error = answer.error
+    if error is None:
+        return answer.value
+    if isinstance(error, DemiurgeError):
+        raise type(error)(f"{replica}: {error}")
+    raise DemiurgeError(f"{replica}: {error_message(error)}")
 
 
 def first_line(error: Exception) -> str:

@@ -13,7 +13,6 @@ ends.
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from query.cluster.actors import NAMESPACE, STATUS
@@ -81,8 +80,12 @@ class Generation:
 
 
 def key_of(specs: tuple[Spec, ...], normaliser_name: str | None) -> Key:
-    """Return what a served corpus is found by; the order of its databases makes no difference."""
-    return tuple(sorted((name, str(Path(path))) for name, path in specs)), normaliser_name
+    """Return what a served corpus is found by.
+
+    The order of its databases makes no difference, nor does the name of a single one.
+    """
+    named = [(name if len(specs) > 1 else "", str(path)) for name, path in specs]
+    return tuple(sorted(named)), normaliser_name
 
 
 def is_same(one: ServedCorpus, other: ServedCorpus) -> bool:

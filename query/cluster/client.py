@@ -1,6 +1,7 @@
 """The driver's side of a served corpus: calls its shards at once, and gets over lost nodes."""
 
 import logging
+import random
 import threading
 import uuid
 from collections import Counter
@@ -22,6 +23,7 @@ from query.cluster.corpus import ServedCorpus, Spec
 from query.cluster.shards_call import ShardsCall
 
 TIMEOUT_SECONDS = 300.0  # of a call; the first with other filters or weights makes an index
+GIVE_BACK_SECONDS = 2.0  # timeout of the catalogue at the end
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,8 @@ class RayShards:
     def close(self) -> None:
         """Give the generation back, so that it can end."""
         self._closed.set()
-        self._catalogue.give_back.remote(self._generation.number, self._driver)
+        given_back = self._catalogue.give_back.remote(self._generation.number, self._driver)
+        self.ray.wait([given_back], timeout=GIVE_BACK_SECONDS)  # else its lease ends by itself
 
     def call(self, method: str, arguments: Mapping[int, tuple]) -> dict[int, Any]:
         """Call a method of several shards; see `query.cluster.corpus.Shards`.
@@ -125,7 +128,7 @@ class RayShards:
                 self._left_over.update({ref: one.name for ref, one in call.asked.items()})
 
     def choose(self, shard: int, avoided: Container[str]) -> Replica | None:
-        """Return the replica with the fewest outstanding calls, and count one more.
+        """Return a replica with the fewest outstanding calls of this driver, and count one more.
 
         None if there is none whose name is not to be avoided.
         """
@@ -134,6 +137,7 @@ class RayShards:
             left = [one for one in self._replicas if one.shard == shard and one.name not in avoided]
             if not left:
                 return None
+            random.shuffle(left)  # other drivers choose as well
             chosen = min(left, key=lambda one: self._outstanding[one.name])
             self._outstanding[chosen.name] += 1
             return chosen

@@ -189,8 +189,9 @@ def _best_node(
         free = ", ".join(f"{node.name} {gigabytes(room[node.id])}" for node in nodes)
         raise ParameterError(
             f"shard {shard.number} of {shard.n_units} units needs {gigabytes(needed)} of memory,"
-            f" and no node has that beside the other shards (left: {free}); give more --shards, fewer"
-            " --replicas or --index pq, end what is served with demiurge query stop, or add nodes"
+            f" and no node has that beside the other shards (left: {free}); give more --shards,"
+            " fewer --replicas or --index pq, end what is served with demiurge query stop, or add"
+            " nodes"
         )
 
     def load(node: Node) -> tuple[bool, int, int]:

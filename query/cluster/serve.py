@@ -9,7 +9,7 @@ from typing import Any
 from files.errors import DemiurgeError, ParameterError
 from files.progress import Progress, no_progress
 from query.cluster.actors import NAMESPACE, STATUS, ShardActor
-from query.cluster.calls import catalogue_answer, catalogue_of, our_error
+from query.cluster.calls import catalogue_answer, catalogue_of, first_line, value_of
 from query.cluster.catalogue import CATALOGUE, Catalogue, Generation, Replica
 from query.cluster.corpus import ServedCorpus, plan_shards
 from query.cluster.nodes import Node, Placement, find_nodes, place
@@ -213,9 +213,15 @@ def wait_for(
         for answer in ready:
             replica = starting.pop(answer)
             try:
-                ray.get(answer)
-            except ray.exceptions.RayError as error:
-                raise our_error(error, replica) from error
+                value_of(ray.get(answer), replica)
+            except (
+                ray.exceptions.RayActorError,
+                ray.exceptions.ActorUnschedulableError,
+            ) as error:
+                raise DemiurgeError(
+                    f"{replica}: its process has ended ({first_line(error)}); look at the node's"
+                    " memory and logs, and serve again"
+                ) from error
             done += 1
             progress(done, total, str(replica))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from files.errors import DemiurgeError
 from query.cluster.actors import Answer
-from query.cluster.calls import first_line, our_error
+from query.cluster.calls import first_line, value_of
 from query.cluster.catalogue import Replica
 
 if TYPE_CHECKING:
@@ -104,10 +104,8 @@ class ShardsCall:
             self._lose(replica, error, for_good=not self._is_alive(replica))
         except (errors.RayActorError, errors.ActorUnschedulableError) as error:
             self._lose(replica, error, for_good=True)
-        except errors.RayTaskError as error:
-            raise our_error(error, replica) from error
         else:
-            self._results.setdefault(replica.shard, answer.value)
+            self._results.setdefault(replica.shard, value_of(answer, replica))
             if answer.changed:
                 self._shards.warn_of_change(replica)
 
