@@ -72,6 +72,8 @@ class Database:
         Samples in each unit, if these are neither frames nor of one length.
     rows : Rows
         The descriptors of units, on disk.
+    index_folder : Path
+        Where indexes of the units are kept.
     """
 
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
@@ -114,6 +116,7 @@ class Database:
         if self.unit_lengths is not None:
             for damage in bad_lengths(self.sources, self.unit_lengths):
                 raise damaged(self.path, damage)
+        self.index_folder = self.path / "index"
         self.semitones = np.zeros(len(self.sources), np.int64)
         self.copy_ids = 0
         self.source_member = np.zeros(len(self.sources), np.int64)

@@ -103,7 +103,7 @@ def assemble(
 
 def _count_channels(database: Database, used: set[str]) -> int:
     """Return how many channels the sources need."""
-    most = max(source.channels for source in database.sources if source.path in used)
+    most = max(database.sources_by_path[path].channels for path in used)
     return min(most, MAX_CHANNELS)
 
 
