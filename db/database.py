@@ -34,8 +34,7 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.remote import RemoteFolder
-from files.roots import Roots, folder_of
+from files.roots import Folder, Roots, folder_of
 
 REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
@@ -79,7 +78,7 @@ class Database:
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
     members: Mapping[str, "Database"] = {}
 
-    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
+    def __init__(self, path: str | Path, *, root: str | Folder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises

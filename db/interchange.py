@@ -109,12 +109,13 @@ def _find_root(path: Path, root: str | Path | None) -> Path:
             raise ParameterError(
                 f"{path}: a new database needs the folder of its audio; give it with --root"
             )
-        root = Database(path).roots.folders[""]
-    if isinstance(root, RemoteFolder):
-        raise ParameterError(
-            f"{path}: its audio is in object storage, {root}, and a table cannot be checked against"
-            " that; build the database from the audio"
-        )
+        current = Database(path).root
+        if isinstance(current, RemoteFolder):
+            raise ParameterError(
+                f"{path}: its audio is in object storage, {current}, and a table cannot be checked"
+                " against that; build the database from the audio"
+            )
+        root = current
     root = Path(root).absolute()
     if not root.is_dir():
         raise ParameterError(f"{root}: no such folder; give the folder of the audio with --root")

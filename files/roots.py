@@ -15,10 +15,11 @@ from files.remote_cache import fetch
 from files.remote_errors import FetchError
 from files.urls import is_url, local_path
 
+Folder = Path | RemoteFolder  # of a corpus
 SEPARATOR = ":"  # between the name of a database and the path of its source
 
 
-def folder_of(root: str | Path | RemoteFolder) -> Path | RemoteFolder:
+def folder_of(root: str | Folder) -> Folder:
     """Return a corpus folder, which is given by a path or a URL.
 
     Raises
@@ -43,11 +44,11 @@ class Roots:
         By the name of the database; of one database alone, the name is empty.
     """
 
-    def __init__(self, folders: Mapping[str, str | Path | RemoteFolder]) -> None:
+    def __init__(self, folders: Mapping[str, str | Folder]) -> None:
         self.folders = {name: folder_of(folder) for name, folder in folders.items()}
 
     @classmethod
-    def of(cls, root: "str | Path | RemoteFolder | Roots") -> "Roots":
+    def of(cls, root: "str | Folder | Roots") -> "Roots":
         """Return the roots of sources in one folder; roots are returned as they are."""
         return root if isinstance(root, Roots) else cls({"": root})
 
@@ -156,7 +157,7 @@ class Roots:
         folders = (folder for folder in self.folders.values() if isinstance(folder, Path))
         return [folder for folder in folders if not os.path.isdir(folder)]
 
-    def _place_of(self, source: str) -> tuple[Path | RemoteFolder, str]:
+    def _place_of(self, source: str) -> tuple[Folder, str]:
         if os.path.isabs(source):
             return Path(), source
         name, path = self.split(source)

@@ -36,8 +36,8 @@ class AnyPath(click.Path):
             self.fail("a name cannot hold the character NUL; give another", param, ctx)
         if is_url(text):
             self.fail(
-                f"{without_secrets(printable(text))} is a URL, which only the folder of a corpus can"
-                " be; give a path",
+                f"{without_secrets(printable(text))} is a URL, which only a corpus folder can be;"
+                " give a path",
                 param,
                 ctx,
             )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from files.roots import Folder
+
 
 @dataclass(frozen=True)
 class RenderTask:
@@ -17,7 +19,7 @@ class RenderTask:
     seed_name: str
     model: Path | None
     database: Path
-    root: Path | None
+    root: Folder | None
     folder: Path
     seconds: float
     continuity: float

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -118,7 +117,7 @@ class MakeViews:
             seed_name=seed.name,
             model=model.path if model else None,
             database=self.workspace.database.path.absolute(),
-            root=Path(self.workspace.database.root).absolute(),
+            root=self.workspace.database.root.absolute(),
             folder=self.jobs.folder.absolute() / job_id,
             **options,
         )
