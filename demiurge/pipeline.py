@@ -14,6 +14,7 @@ from demiurge.plans.follow import keep_steps, target_levels
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.stretching import check_can_stretch
 from demiurge.renderer import OnResult, Renderer
+from demiurge.reopen import as_database
 from demiurge.results import RenderResult
 from demiurge.sequences import describe
 from demiurge.tracks import check_lasts, read_track
@@ -28,7 +29,7 @@ from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 def render_continuation(
     seed: str | Path,
-    database: str | Path,
+    database: str | Path | Database,
     model: str | Path,
     out: Path,
     *,
@@ -62,7 +63,7 @@ def render_continuation(
     from sequencer.forecaster import Forecaster
     from sequencer.scorer import ForecasterScorer
 
-    opened = Database(database, root=root)
+    opened = as_database(database, root)
     forecaster = Forecaster.load(model)
     opened.settings.check_matches(
         forecaster.config.settings, mine=f"the database {opened.path}", theirs=f"the model {model}"
@@ -116,7 +117,7 @@ def _check_is_audio(seed: str | Path) -> None:
 
 def render_mosaic(
     target: str | Path,
-    database: str | Path,
+    database: str | Path | Database,
     out: Path,
     *,
     search: SearchSettings,
@@ -136,7 +137,7 @@ def render_mosaic(
     """
     if domains and search.voices.fit_spectra:
         check_domains_of_voices(domains)
-    opened = Database(database, root=root)
+    opened = as_database(database, root)
     if search.stretch == AUTO:
         check_can_stretch(opened)
     sequence = describe(target, opened.settings)

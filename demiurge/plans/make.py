@@ -10,7 +10,7 @@ import numpy as np
 from db.database import Database
 from db.source_files import check_are_there, first_few
 from demiurge.plans.placing import Placement
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, normaliser_of
 from files.errors import DatabaseError
 from playback.plan import Plan, Step
 from playback.plan_document import MAX_CHANNELS
@@ -91,9 +91,9 @@ def assemble(
     plan = Plan(
         database.sample_rate,
         _count_channels(database, used),
-        {"id": database.id, "root": str(database.root)},
+        database.describe(),
         tuple(steps),
-        settings.to_dict(),
+        replace(settings, normaliser=normaliser_of(database)).to_dict(),
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )
