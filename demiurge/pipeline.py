@@ -11,7 +11,7 @@ from db.include import include_file
 from demiurge.continuation import continue_seed
 from demiurge.domains import ALIKE, Domains, check_domains_of_voices, settle
 from demiurge.plans.follow import keep_steps, target_levels
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, normaliser_of
 from demiurge.plans.stretching import check_can_stretch
 from demiurge.renderer import OnResult, Renderer
 from demiurge.reopen import as_database
@@ -102,6 +102,7 @@ def render_continuation(
         include_seed=include_seed or None,
         transpose=transpose or None,
         decode=render_options.decoded_by,
+        normaliser=normaliser_of(opened),
     )
     renderer = Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render_continuations(continuations, heard, out)
@@ -146,6 +147,7 @@ def render_mosaic(
         crossfade=render_options.crossfade,
         target=target_name or str(target),
         decode=render_options.decoded_by,
+        normaliser=normaliser_of(opened),
     )
     if search.voices.fit_spectra:
         renderer = Renderer(opened, settings, render_options, progress, on_result)

@@ -10,7 +10,7 @@ import numpy as np
 from db.database import Database
 from db.source_files import check_are_there, first_few
 from demiurge.plans.placing import Placement
-from demiurge.plans.settings import PlanSettings, normaliser_of
+from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
 from playback.plan import Plan, Step
 from playback.plan_document import MAX_CHANNELS
@@ -93,7 +93,7 @@ def assemble(
         _count_channels(database, used),
         database.describe(),
         tuple(steps),
-        replace(settings, normaliser=normaliser_of(database)).to_dict(),
+        settings.to_dict(),
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )
