@@ -18,7 +18,7 @@ from db.shards import checksum, file_problem, read_rows, remove_impostors, shard
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writer_lock, writing
-from files.errors import DatabaseError, system_reason
+from files.errors import AudioError, DatabaseError, system_reason
 from files.hashing import hash_file
 from files.names import quoted
 from files.progress import Progress, no_progress
@@ -182,13 +182,8 @@ class _Verifier:
             if hash_file(file) == source.content_hash:
                 return None
             stamp = roots.stamp_of(source.path)
-        except FetchError as error:
-            return error.reason
-        except (FileNotFoundError, NotADirectoryError):
-            return "the file is gone; put it back, or run demiurge db build --prune"
-        except OSError as error:
-            reason = system_reason(error)
-            return f"the file cannot be read ({reason}); check its permissions and its disk"
+        except (AudioError, OSError) as error:
+            return _why_unreadable(error)
         problem = "the file has changed since it was analysed"
         if self._repair:
             return f"{problem}; the next demiurge db build reads it again"
@@ -238,3 +233,12 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
     if names:
         write_normaliser(connection, path / "shards", settings)
     result.repaired = names
+
+
+def _why_unreadable(error: AudioError | OSError) -> str:
+    if isinstance(error, FetchError):
+        return error.reason
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "the file is gone; put it back, or run demiurge db build --prune"
+    reason = system_reason(error)
+    return f"the file cannot be read ({reason}); check its permissions and its disk"
