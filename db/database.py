@@ -215,6 +215,14 @@ class Database:
         """
         return self._frame_rows.of_source(number)
 
+    def frames_between(self, number: int, first: int, stop: int) -> np.ndarray | None:
+        """Return some of the `source_frames`, from `first` to before `stop`.
+
+        None if there are not so many.
+        """
+        rows = self.source_frames(number)
+        return rows[first:stop] if 0 <= first <= stop <= len(rows) else None
+
     def sequences(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (path, sequence) of every source."""
         for number, source in enumerate(self.sources):

@@ -11,7 +11,7 @@ of the whole corpus everywhere outside a shard.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import xxhash
@@ -78,9 +78,12 @@ class ServedCorpus:
         Of the databases, if there are several.
     member_starts : tuple of int
         The first position of each database.
-    n_sources, n_units : int
+    n_sources, n_units, n_samples : int
+        Samples of all units together.
     longest, shortest : int
         Most samples from a unit's start to the end of its source; fewest samples in a unit.
+    longest_unit : int
+        Most samples in a unit.
     kind : str
         Of the index, one of `query.names.INDEX_KINDS` or "auto".
     shards : tuple of Shard
@@ -98,8 +101,10 @@ class ServedCorpus:
     member_starts: tuple[int, ...]
     n_sources: int
     n_units: int
+    n_samples: int
     longest: int
     shortest: int
+    longest_unit: int
     kind: str
     shards: tuple[Shard, ...]
 
@@ -126,6 +131,22 @@ class Asked:
     metric: str = "l2"
     min_samples: int = 1
     kind: str = AUTO
+
+
+class Part(NamedTuple):
+    """Sources of a corpus that are in one place: all of them, or a shard.
+
+    Attributes
+    ----------
+    database : Database
+        Of these sources only.
+    first_source, first_position : int
+        Where they begin in the corpus.
+    """
+
+    database: Database
+    first_source: int = 0
+    first_position: int = 0
 
 
 class Shards(Protocol):
@@ -182,6 +203,7 @@ def plan_shards(
     normaliser = database.normaliser  # raises if there are no units
     counts = np.array([source.n_units for source in database.sources], np.int64)
     samples = np.array([source.n_samples for source in database.sources], np.int64)
+    shortest, longest_unit = _unit_lengths(database, counts, samples)
     return ServedCorpus(
         specs=absolute,
         normaliser_name=normaliser_name,
@@ -194,11 +216,22 @@ def plan_shards(
         member_starts=(0,),
         n_sources=len(counts),
         n_units=int(counts.sum()),
+        n_samples=int(samples.sum()),
         longest=int(samples.max()),
-        shortest=int(database.units.n_samples.min()),
+        shortest=shortest,
+        longest_unit=longest_unit,
         kind=kind,
         shards=_divide(counts, n_shards, database.settings.n_descriptors, kind),
     )
+
+
+def _unit_lengths(database: Database, counts: np.ndarray, samples: np.ndarray) -> tuple[int, int]:
+    """Return the fewest and most samples in a unit, given units and samples of each source."""
+    if database.unit_lengths is not None:
+        return int(database.unit_lengths.min()), int(database.unit_lengths.max())
+    # frames: only the last of a source is shorter
+    hop = database.hop_length
+    return int((samples - (counts - 1) * hop).min()), int(np.minimum(samples, hop).max())
 
 
 def _divide(counts: np.ndarray, n_shards: int, width: int, kind: str) -> tuple[Shard, ...]:

@@ -3,7 +3,7 @@
 Positions in and out of it are those of the whole corpus.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from files.errors import ParameterError
 from query.cluster.corpus import (
     KEPT_INDEXES,
     Asked,
+    Part,
     ServedCorpus,
     open_corpus,
     version_of,
@@ -216,9 +217,15 @@ class ShardSearch:
         here = positions - self.shard.first_position
         return self.database.units.source[here] + self.shard.first_source
 
-    def frames(self, number: int) -> np.ndarray:
-        """Return `Database.source_frames` of a source."""
-        return self.database.source_frames(number - self.shard.first_source)
+    def frames(self, number: int, first: int, stop: int) -> np.ndarray | None:
+        """Return `Database.frames_between` of a source."""
+        return self.database.frames_between(number - self.shard.first_source, first, stop)
+
+    def apply(self, function: Callable, *arguments: Any) -> Any:
+        """Return what a function returns for the shard as a `Part`, and other arguments."""
+        shard = self.shard
+        part = Part(self.database, shard.first_source, shard.first_position)
+        return function(part, *arguments)
 
     def _filtered(self, asked: Asked) -> tuple[np.ndarray, dict[str, int]]:
         """Return which units pass the filters, bool, (n_units,), and the counts."""
