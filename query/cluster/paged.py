@@ -176,6 +176,8 @@ class PagedDatabase(Database):
         self.id = corpus.id
         self.settings = corpus.settings
         self.names = corpus.names
+        self.members: dict[str, Database] = {}
+        self.normaliser_name = corpus.normaliser_name
         self.copy_ids = 0
         self._semitones: np.ndarray | None = None
         self.sources = cast(list[Source], PagedSources(self.pages))
@@ -252,6 +254,7 @@ class PagedDatabase(Database):
     column = property(_refuse_whole)  # type: ignore[assignment]
     source_descriptors = property(_refuse_whole)  # type: ignore[assignment]
     source_frames = property(_refuse_whole)  # type: ignore[assignment]
+    find_stored = property(_refuse_whole)  # type: ignore[assignment]
     unit_checksums = property(_refuse_whole)
     next_unit = property(_refuse_whole)
     changed = property(_refuse_whole)  # type: ignore[assignment]

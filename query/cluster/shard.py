@@ -18,6 +18,7 @@ from query.cluster.corpus import (
     Asked,
     Part,
     ServedCorpus,
+    Shard,
     open_corpus,
     version_of,
 )
@@ -107,8 +108,7 @@ class ShardSearch:
             raise ParameterError(
                 f"{corpus} has changed since it was divided into shards; serve it again"
             )
-        numbers = np.arange(self.shard.first_source, self.shard.stop_source)
-        self.database: Database = only_sources(whole, numbers)
+        self.database = _only_shard(whole, self.shard, len(corpus.shards))
         self._allowed: dict[Filters, tuple[np.ndarray, dict[str, int]]] = {}
         self._indexes: dict[Asked, UnitIndex | None] = {}
 
@@ -246,6 +246,17 @@ class ShardSearch:
                 )
             _keep(self._indexes, asked, found)
         return self._indexes[asked]
+
+
+def _only_shard(whole: Database, shard: Shard, n_shards: int) -> Database:
+    """Return the database of a shard, whose index is kept beside that of the whole."""
+    members = list(whole.members.values()) or [whole]
+    member = members[int(whole.source_member[shard.first_source])]
+    name = f"{shard.number + 1}-of-{n_shards}-{whole.id[:8]}"
+    numbers = np.arange(shard.first_source, shard.stop_source)
+    return only_sources(whole, numbers).changed(
+        known_paths=whole.known_paths, index_folder=member.path / "index" / name
+    )
 
 
 def _keep(kept: dict, key: Any, value: Any) -> None:
