@@ -97,9 +97,10 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
     keep = without_levels(database)
     styles = np.empty((len(positions), 2 * len(keep)), np.float32)
     for rows, first, stop in _stretches(database, positions):
-        n_samples = database.units.n_samples[first:stop]
+        around = np.arange(first, stop)
+        n_samples = database.units.n_samples[around]
         begin, end = _passages(n_samples, database.sample_rate)
-        vectors = space.vectors(database.rows_at(np.arange(first, stop))) * keep
+        vectors = space.vectors(database.rows_at(around)) * keep
         here = positions[rows] - first
         styles[rows] = _styles(vectors, n_samples, begin[here], end[here])
     return styles
