@@ -12,6 +12,7 @@ import numpy as np
 from db.database import Database
 from db.derived import only_sources
 from db.source import Source
+from files.cache import cache_folder
 from files.errors import ParameterError
 from query.cluster.corpus import (
     KEPT_INDEXES,
@@ -108,7 +109,7 @@ class ShardSearch:
             raise ParameterError(
                 f"{corpus} has changed since it was divided into shards; serve it again"
             )
-        self.database = _only_shard(whole, self.shard, len(corpus.shards))
+        self.database = _only_shard(whole, corpus, self.shard)
         self._allowed: dict[Filters, tuple[np.ndarray, dict[str, int]]] = {}
         self._indexes: dict[Asked, UnitIndex | None] = {}
 
@@ -248,15 +249,15 @@ class ShardSearch:
         return self._indexes[asked]
 
 
-def _only_shard(whole: Database, shard: Shard, n_shards: int) -> Database:
-    """Return the database of a shard, whose index is kept beside that of the whole."""
-    members = list(whole.members.values()) or [whole]
-    member = members[int(whole.source_member[shard.first_source])]
-    name = f"{shard.number + 1}-of-{n_shards}-{whole.id[:8]}"
+def _only_shard(whole: Database, corpus: ServedCorpus, shard: Shard) -> Database:
+    """Return the database of a shard.
+
+    Its indexes are kept apart: in the databases' folders, shards would find each other's.
+    """
+    folder = cache_folder("shards") / f"{corpus.id}-{len(corpus.shards)}-{shard.number}"
+    folder.mkdir(parents=True, exist_ok=True)
     numbers = np.arange(shard.first_source, shard.stop_source)
-    return only_sources(whole, numbers).changed(
-        known_paths=whole.known_paths, index_folder=member.path / "index" / name
-    )
+    return only_sources(whole, numbers).changed(known_paths=whole.known_paths, index_folder=folder)
 
 
 def _keep(kept: dict, key: Any, value: Any) -> None:

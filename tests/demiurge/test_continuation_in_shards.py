@@ -70,7 +70,7 @@ def carry_on(database, scorer, *, search=None, **how):
     seed = describe(CORPUS_DIR / SEED, database.settings)
     search = search or SearchSettings(path=CONTINUATION_PATH, variations=2)
     return continue_seed(
-        seed, database, scorer, seconds=12.0, sampling=SAMPLING, search=search, **how
+        seed, database, scorer, seconds=20.0, sampling=SAMPLING, search=search, **how
     )
 
 
