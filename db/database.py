@@ -78,6 +78,7 @@ class Database:
 
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
     members: Mapping[str, "Database"] = {}
+    normaliser_name: str | None = None  # of the member whose it is, if not of all units
 
     def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.

@@ -13,8 +13,10 @@ from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
+from files.remote import RemoteFolder
 
 SUFFIX = ".db"
+Folder = str | Path | RemoteFolder
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 def open_databases(
     given: Sequence[str | Path],
     *,
-    roots: Mapping[str, str | Path] | None = None,
+    root: Folder | Mapping[str, Folder] | None = None,
     normaliser: str | None = None,
     progress: Progress = no_progress,
 ) -> Database:
@@ -35,8 +37,8 @@ def open_databases(
     ----------
     given : sequence of str or Path
         Folders, or "NAME=FOLDER". A database without a name is called as its folder, without .db.
-    roots : mapping, optional
-        Corpus folders that have moved, by the name of their database; of one alone, its name is "".
+    root : folder or mapping, optional
+        The corpus folder, if that has moved; of several databases, by their names.
     normaliser : str, optional
         As for `db.union.unite`.
 
@@ -48,15 +50,7 @@ def open_databases(
         If one cannot be opened, or cannot be described again.
     """
     named = name_databases(given)
-    roots = dict(roots or {})
-    if len(named) == 1 and "" in roots:
-        roots = {next(iter(named)): roots[""]}
-    for name in roots:
-        if name not in named:
-            raise ParameterError(
-                f"root of {name!r}: no such database; write NAME=FOLDER, with one of"
-                f" {', '.join(named)}"
-            )
+    roots = _roots_by_name(root, list(named))
     opened = {name: Database(path, root=roots.get(name)) for name, path in named.items()}
     settings = next(iter(opened.values())).settings
     alike = {
@@ -64,6 +58,21 @@ def open_databases(
         for name, database in opened.items()
     }
     return unite(alike, normaliser=normaliser)
+
+
+def _roots_by_name(
+    root: Folder | Mapping[str, Folder] | None, names: Sequence[str]
+) -> Mapping[str, Folder]:
+    if root is None:
+        return {}
+    if not isinstance(root, Mapping):
+        root = {names[0] if len(names) == 1 else "": root}
+    for name, folder in root.items():
+        if name not in names:
+            raise ParameterError(
+                f"root {name}={folder}: the databases are {', '.join(names)}; write NAME={folder}"
+            )
+    return root
 
 
 def name_databases(given: Sequence[str | Path]) -> dict[str, Path]:

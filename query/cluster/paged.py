@@ -13,6 +13,7 @@ from db.normaliser import Normaliser
 from db.source import Source
 from db.unit_table import Units
 from files.errors import ParameterError
+from files.remote import RemoteFolder
 from files.roots import Roots
 from query.cluster.corpus import ServedCorpus, Shards
 from query.cluster.pages import CACHE_BYTES, Pages
@@ -197,7 +198,7 @@ class PagedDatabase(Database):
         return self.pages.corpus.normaliser
 
     @property
-    def root(self) -> Path:  # type: ignore[override]
+    def root(self) -> Path | RemoteFolder:  # type: ignore[override]
         return next(iter(self.roots.folders.values()))
 
     @property
