@@ -14,13 +14,14 @@ from db.derived import transposed
 from db.settings import METRICAL
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing
+from query.apply_filters import apply_filters
 from query.closed_loop import Scorer
 from query.cluster.corpus import Part
 from query.cluster.paged import PagedDatabase
 from query.cluster.parts import by_part, on_each_part, on_parts
 from query.contexts import units_after
 from query.continuation_costs import World
-from query.filters import Filters, apply_filters
+from query.filters import Filters
 from query.left_units import check_some_left
 from query.metre import part_costs, tempo_costs
 from query.settings import SearchSettings
@@ -95,7 +96,7 @@ def count_allowed(database: Database, filters: Filters) -> tuple[dict[str, int],
     Raises
     ------
     ParameterError
-        As `query.filters.filter_units`.
+        As `query.apply_filters.filter_units`.
     """
     found = on_each_part(database, _count_in_part, filters)
     counts = {name: sum(one[0][name] for one in found) for name in found[0][0]}

@@ -129,7 +129,8 @@ def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slic
 def _with_passages(database: Database, positions: np.ndarray) -> tuple[int, int]:
     """Return the ends, as positions, of the passages of units of one source, in its order."""
     units = database.units
-    first, last = int(positions[0]), int(positions[-1])
+    first = int(positions[0])
+    last = int(positions[-1])
     begin, end = units.source_span(first)
     before = int(units.start_sample[first]) - round(BEFORE_SECONDS * database.sample_rate)
     after = int(units.start_sample[last]) + round(AFTER_SECONDS * database.sample_rate)

@@ -14,6 +14,7 @@ from db.derived import only_sources
 from db.source import Source
 from files.cache import cache_folder
 from files.errors import ParameterError
+from query.apply_filters import apply_filters
 from query.cluster.corpus import (
     KEPT_INDEXES,
     Asked,
@@ -23,7 +24,7 @@ from query.cluster.corpus import (
     open_corpus,
     version_of,
 )
-from query.filters import Filters, apply_filters
+from query.filters import Filters
 from query.index import UnitIndex
 from query.space import Space
 
