@@ -19,6 +19,8 @@ from query.cluster.corpus import ServedCorpus, Shards
 from query.cluster.pages import CACHE_BYTES, Pages
 from query.cluster.shard import BLOCK
 
+MovedTo = str | Path | Roots | Mapping[str, Path] | None
+
 
 class PagedColumn:
     """A column of the unit table; positions in it are looked up, and the whole is refused."""
@@ -169,9 +171,22 @@ class PagedDatabase(Database):
     """
 
     def __init__(
-        self, shards: Shards, corpus: ServedCorpus, *, max_bytes: int = CACHE_BYTES
+        self,
+        shards: Shards,
+        corpus: ServedCorpus,
+        *,
+        root: MovedTo = None,
+        max_bytes: int = CACHE_BYTES,
     ) -> None:
-        """See a corpus through its shards; parameters as `Pages`."""
+        """See a corpus through its shards.
+
+        Parameters
+        ----------
+        root : folder or mapping, optional
+            As `files.roots.Roots.moved`.
+        max_bytes : int
+            As `Pages`.
+        """
         self.pages = Pages(shards, corpus, max_bytes=max_bytes)
         self.path = Path(str(corpus))  # for messages
         self.id = corpus.id
@@ -181,6 +196,7 @@ class PagedDatabase(Database):
         self.normaliser_name = corpus.normaliser_name
         self.copy_ids = 0
         self._semitones: np.ndarray | None = None
+        self._roots = _roots_of(corpus).moved(root)
         self.sources = cast(list[Source], PagedSources(self.pages))
         self.units = PagedUnits(self.pages)
 
@@ -203,14 +219,17 @@ class PagedDatabase(Database):
 
     @property
     def roots(self) -> Roots:
-        description = self.pages.corpus.description
-        if not self.names:
-            return Roots.of(description["root"])
-        members = description["databases"]
-        return Roots({name: members[name]["root"] for name in self.names})
+        return self._roots
 
     def describe(self) -> dict[str, Any]:
-        return self.pages.corpus.description
+        description = self.pages.corpus.description
+        if not self.names:
+            return {**description, "root": str(self.root)}
+        members = {
+            name: {**member, "root": str(self.roots.folders[name])}
+            for name, member in description["databases"].items()
+        }
+        return {**description, "databases": members}
 
     @property
     def sources_by_path(self) -> dict[str, Source]:  # type: ignore[override]
@@ -259,6 +278,14 @@ class PagedDatabase(Database):
     unit_checksums = property(_refuse_whole)
     next_unit = property(_refuse_whole)
     changed = property(_refuse_whole)  # type: ignore[assignment]
+
+
+def _roots_of(corpus: ServedCorpus) -> Roots:
+    """Return the corpus folders as the machine knew them that served it."""
+    if not corpus.names:
+        return Roots.of(corpus.description["root"])
+    members = corpus.description["databases"]
+    return Roots({name: members[name]["root"] for name in corpus.names})
 
 
 def _refuse(corpus: ServedCorpus, what: str) -> NoReturn:
