@@ -27,6 +27,7 @@ def with_source(
     return database.changed(
         sources=[*database.sources, source],
         semitones=np.append(database.semitones, 0),
+        source_member=np.append(database.source_member, -1),
         unit_lengths=None if known is None else np.concatenate([known, lengths]),
         rows=RowsWithOneMore(database.rows, len(database.sources), source.first_unit, rows),
     )
@@ -47,6 +48,7 @@ def only_sources(database: Database, numbers: np.ndarray) -> Database:
     return database.changed(
         sources=[database.sources[number] for number in numbers.tolist()],
         semitones=database.semitones[numbers],
+        source_member=database.source_member[numbers],
         unit_lengths=known,
         rows=RowsOfSome(database.rows, numbers),
     )
@@ -85,6 +87,7 @@ def at_transpositions(database: Database, semitones: tuple[int, ...]) -> Databas
             for source in database.sources
         ],
         semitones=np.repeat(np.array(semitones, np.int64), len(database.sources)),
+        source_member=np.tile(database.source_member, copies),
         unit_lengths=None if known is None else np.tile(known, copies),
         copy_ids=n_ids,
         rows=RowsOfCopies(

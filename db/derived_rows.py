@@ -13,7 +13,8 @@ SEMITONES = 12  # in an octave
 class Rows(Protocol):
     """Descriptor rows of all units; see `db.unit_rows.UnitRows`."""
 
-    all_intact: bool
+    @property
+    def all_intact(self) -> bool: ...
 
     def of_source(self, number: int) -> np.ndarray: ...
 

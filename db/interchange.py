@@ -18,6 +18,7 @@ from db.write_lock import writing
 from db.writer import Writer
 from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
+from files.remote import RemoteFolder
 
 
 def export_database(database: Database, path: str | Path, *, format: str) -> int:
@@ -108,7 +109,12 @@ def _find_root(path: Path, root: str | Path | None) -> Path:
             raise ParameterError(
                 f"{path}: a new database needs the folder of its audio; give it with --root"
             )
-        root = Database(path).root
+        root = Database(path).roots.folders[""]
+    if isinstance(root, RemoteFolder):
+        raise ParameterError(
+            f"{path}: its audio is in object storage, {root}, and a table cannot be checked against"
+            " that; build the database from the audio"
+        )
     root = Path(root).absolute()
     if not root.is_dir():
         raise ParameterError(f"{root}: no such folder; give the folder of the audio with --root")

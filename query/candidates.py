@@ -230,14 +230,14 @@ class Candidates:
 
     def target_costs(self, part: int, here: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return how badly candidates fit a part, given their `Space.vectors`, float32, (n,)."""
-        return self.space.distances(vectors, self.targets[part])
+        return self.space.target_costs(here, vectors, self.targets[part])
 
     def path_costs(self, path: np.ndarray) -> np.ndarray:
         """Return how badly each unit of a path fits its part, float32, (n,); 0 at rests."""
         played = np.flatnonzero(path != REST)
         costs = np.zeros(len(path), np.float32)
         vectors = self.space.unit_vectors(path[played])
-        costs[played] = self.space.distances(vectors, self.targets[played])
+        costs[played] = self.space.target_costs(path[played], vectors, self.targets[played])
         return costs
 
     def keep_apart(self, path: np.ndarray) -> float:

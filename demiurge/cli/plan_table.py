@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -101,7 +100,8 @@ def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
     roots = Roots.of(root) if root else plan.roots
     sources = {step.source for step in plan.steps}
     if not roots.missing():
-        return {source: not os.path.isfile(roots.file_of(source)) for source in sources}
+        missing = set(roots.find_missing(sources))
+        return {source: source in missing for source in sources}
     if root:
         raise ParameterError(
             f"{root}: no such folder; say where the corpus is with --root, or leave it out"

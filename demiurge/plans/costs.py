@@ -92,7 +92,7 @@ def may_be_id(unit: Any) -> bool:
 
 def _with_distance(step: Step, positions: np.ndarray, targets: Targets, space: Space) -> Step:
     target = space.sequence_vectors(targets.rows[step.target : step.target + 1])
-    distance = space.distances(space.unit_vectors(positions[:1]), target)
+    distance = space.target_costs(positions[:1], space.unit_vectors(positions[:1]), target)
     return replace(step, distance=round(float(distance[0]), DECIMALS))
 
 

@@ -81,7 +81,7 @@ class RemoteIndex(UnitIndex):
         if not len(self):
             most = max(one.longest for one in facts.values())
             raise none_long_enough(self.database.path, self.counts, min_samples, most)
-        self.kind = max(facts.values(), key=lambda one: one.n_found).kind
+        self._kind = max(facts.values(), key=lambda one: one.n_found).kind
         self._pages.ask_for(self._asked)
         self.allowed = AllowedUnits(self._pages, self._asked)  # type: ignore[assignment]
 
@@ -91,6 +91,10 @@ class RemoteIndex(UnitIndex):
             self._check_like()
         facts = self._pages.shards.call("facts", self._pages.to_all(self._asked))
         return dict(sorted(facts.items()))
+
+    @property
+    def kind(self) -> str:
+        return self._kind
 
     def __len__(self) -> int:
         return sum(self._found.values())

@@ -12,6 +12,7 @@ import numpy as np
 from db.database import Database
 from db.derived import only_sources
 from db.source import Source
+from files.cache import cache_folder
 from files.errors import ParameterError
 from query.cluster.corpus import (
     KEPT_INDEXES,
@@ -107,7 +108,10 @@ class ShardSearch:
                 f"{corpus} has changed since it was divided into shards; serve it again"
             )
         numbers = np.arange(self.shard.first_source, self.shard.stop_source)
-        self.database: Database = only_sources(whole, numbers)
+        # beside each other, shards would find each other's indexes in the databases' folders
+        folder = cache_folder("shards") / f"{corpus.id}-{len(corpus.shards)}-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.database: Database = only_sources(whole, numbers).changed(index_folder=folder)
         self._allowed: dict[Filters, tuple[np.ndarray, dict[str, int]]] = {}
         self._indexes: dict[Asked, UnitIndex | None] = {}
 
