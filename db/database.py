@@ -75,6 +75,7 @@ class Database:
 
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
     members: Mapping[str, "Database"] = {}
+    normaliser_name: str | None = None  # the member whose normaliser it is; None of all together
 
     def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.

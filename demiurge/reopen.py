@@ -1,6 +1,5 @@
 """Databases that are open already, or are opened again in another process."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,13 +8,9 @@ from db.database import Database
 from demiurge.databases import open_databases
 
 
-def as_database(
-    database: str | Path | Database, root: str | Path | Mapping[str, Path] | None = None
-) -> Database:
+def as_database(database: str | Path | Database, root: str | Path | None = None) -> Database:
     """Return a database that is open, or open that of a folder; `root` is its corpus folder."""
-    if isinstance(database, Database):
-        return database
-    return open_databases([database], root=root)
+    return database if isinstance(database, Database) else Database(database, root=root)
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,6 @@ class DatabaseFiles:
             return Database(self.folders[""][0], root=self.folders[""][1])
         return open_databases(
             [f"{name}={path}" for name, (path, _) in self.folders.items()],
-            root={name: root for name, (_, root) in self.folders.items()},
+            roots={name: root for name, (_, root) in self.folders.items()},
             normaliser=self.normaliser,
         )

@@ -51,7 +51,8 @@ class Databases:
         """Open them as one; raises as `demiurge.databases.open_databases`."""
         from demiurge.databases import open_databases
 
-        return open_databases(self.specs, root=root, normaliser=self.normaliser)
+        roots = {"": root} if isinstance(root, Path) else root
+        return open_databases(self.specs, roots=roots, normaliser=self.normaliser)
 
 
 class DatabaseType(AnyPath):
@@ -80,8 +81,8 @@ MORE = database_option(
 NORMALISER = database_option(
     "--normaliser",
     metavar="NAME",
-    help="Of several databases, the one whose mean and deviation are the measure of distances."
-    " [default: all units of all]",
+    help="Measure distances by the mean and deviation of this one of several databases."
+    " [default: of all units of all]",
 )
 
 
