@@ -34,7 +34,8 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.roots import Roots
+from files.remote import RemoteFolder
+from files.roots import Roots, folder_of
 
 REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
@@ -49,9 +50,9 @@ class Database:
     path : Path
     id : str
         Random, made with the database.
-    root : Path
+    root : Path or RemoteFolder
         The corpus folder, to which the paths of sources are relative. It is found even if it was
-        moved together with the database.
+        moved together with the database. One in object storage is not looked for here.
     settings : DescriptorSettings
     sources : list of Source
         Analysed sources in the order of their rows, which is also the order of `units` and
@@ -71,13 +72,15 @@ class Database:
         Samples in each unit, if these are neither frames nor of one length.
     rows : Rows
         The descriptors of units, on disk.
+    index_folder : Path
+        Where indexes of the units are kept.
     """
 
     names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
     members: Mapping[str, "Database"] = {}
-    normaliser_name: str | None = None  # the member whose normaliser it is; None of all together
+    normaliser_name: str | None = None  # of the member whose it is, if not of all units
 
-    def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises
@@ -92,8 +95,8 @@ class Database:
             except sqlite3.DatabaseError as error:
                 raise cannot_use(self.path, error) from error
         if root is not None:
-            self.root = Path(root).absolute()
-            if not self.root.is_dir():
+            self.root = folder_of(root).absolute()
+            if isinstance(self.root, Path) and not self.root.is_dir():
                 raise DatabaseError(
                     f"{root}: no such folder; give the corpus folder of {self.path} as root"
                 )
@@ -114,6 +117,7 @@ class Database:
         if self.unit_lengths is not None:
             for damage in bad_lengths(self.sources, self.unit_lengths):
                 raise damaged(self.path, damage)
+        self.index_folder = self.path / "index"
         self.semitones = np.zeros(len(self.sources), np.int64)
         self.copy_ids = 0
         self.source_member = np.zeros(len(self.sources), np.int64)

@@ -42,12 +42,14 @@ def only_sources(database: Database, numbers: np.ndarray) -> Database:
         Positions in `database.sources`.
     """
     known = database.unit_lengths
-    kept = np.isin(database.units.source, numbers)
+    if known is not None:
+        counts = [source.n_units for source in database.sources]
+        known = known[np.repeat(np.isin(np.arange(len(counts)), numbers), counts)]
     return database.changed(
         sources=[database.sources[number] for number in numbers.tolist()],
         semitones=database.semitones[numbers],
         source_member=database.source_member[numbers],
-        unit_lengths=None if known is None else known[kept],
+        unit_lengths=known,
         rows=RowsOfSome(database.rows, numbers),
     )
 

@@ -20,6 +20,7 @@ from db.derived_rows import Rows
 from db.normaliser import pool_normalisers
 from db.source import Failure, Source
 from db.source_files import first_few
+from files.cache import cache_folder
 from files.errors import ParameterError
 from files.names import printable
 from files.roots import Roots, named_source
@@ -74,6 +75,7 @@ class Union(Database):
         self.tags = self._named("tags")
         self.semitones = np.zeros(len(self.sources), np.int64)
         self.copy_ids = 0
+        self.index_folder = cache_folder("indexes") / self.id
         lengths = [database.unit_lengths for database in opened]
         self.unit_lengths = (
             None

@@ -6,6 +6,7 @@ from typing import Self
 
 from db.database import Database
 from demiurge.databases import open_databases
+from files.remote import RemoteFolder
 
 
 def as_database(database: str | Path | Database, root: str | Path | None = None) -> Database:
@@ -24,7 +25,7 @@ class DatabaseFiles:
     normaliser : str, optional
     """
 
-    folders: dict[str, tuple[Path, Path]]
+    folders: dict[str, tuple[Path, Path | RemoteFolder]]
     normaliser: str | None = None
 
     @classmethod
@@ -42,6 +43,6 @@ class DatabaseFiles:
             return Database(self.folders[""][0], root=self.folders[""][1])
         return open_databases(
             [f"{name}={path}" for name, (path, _) in self.folders.items()],
-            roots={name: root for name, (_, root) in self.folders.items()},
+            root={name: root for name, (_, root) in self.folders.items()},
             normaliser=self.normaliser,
         )

@@ -46,7 +46,7 @@ class OpenPlan:
 
 def open_plan(
     plan: Plan,
-    root: str | Path | Roots | Mapping[str, Path] | None = None,
+    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,
@@ -97,7 +97,8 @@ def open_plan(
 
 
 def _check_outputs(plan: Plan, roots: Roots, outputs: Iterable[str | Path]) -> None:
-    played = {os.path.realpath(roots.file_of(source)): source for source in sources_of(plan)}
+    sources = (source for source in sources_of(plan) if not roots.is_remote(source))
+    played = {os.path.realpath(roots.file_of(source)): source for source in sources}
     for path in outputs:
         if source := played.get(os.path.realpath(path)):
             raise ParameterError(

@@ -166,7 +166,7 @@ def _source_labels(names: list[str], *, n_others: int) -> list[str]:
 def _draw_legend(axes, labels: list[str], colours: list[Colour]) -> None:
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=colour) for colour in colours]
+    handles = [Patch(color=colour) for colour in colours]  # type: ignore[arg-type]
     place = {"loc": "upper left", "bbox_to_anchor": (1, 1.03)}
     size = {"fontsize": 8, "handlelength": 1, "labelspacing": 0.25}
     legend = axes.legend(handles, labels, **place, **size, frameon=False)

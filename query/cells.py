@@ -100,7 +100,7 @@ class Cells:
         settings = self._database.settings
         key = f"{self.kind} {space.metric} {settings.hash} {space.factors.tobytes().hex()}"
         name = xxhash.xxh3_64_hexdigest(key.encode())
-        return self._database.path / "index" / f"{name}.faiss"
+        return self._database.index_folder / f"{name}.faiss"
 
     def _train(self) -> faiss.Index:
         n_units = len(self._database.units)

@@ -18,6 +18,7 @@ from db.source_names import fitting_sources
 from files.errors import ParameterError
 from files.ranges import shown
 from files.roots import SEPARATOR
+from query.left_units import check_some_left
 from query.likeness import LIKE, Likeness, likeness_of, most_alike
 
 RELATIONS: dict[str, Callable] = {
@@ -83,6 +84,11 @@ class Filters:
     loudness: Range = EVERYTHING
     where: tuple[Condition, ...] = ()
     like: Likeness | None = None
+
+    @property
+    def like_has_condition(self) -> bool:
+        """True if a condition says how much units must sound like it."""
+        return any(one.column == LIKE for one in self.where)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the filters that are set, for JSON; open sides are null."""
@@ -166,6 +172,20 @@ def _take_range(name: str, sides: Any) -> Range:
 
 
 def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
+    """Return `apply_filters`, of which something must be left.
+
+    Raises
+    ------
+    ParameterError
+        As `apply_filters`, or if no unit is left; the message then says how many units each filter
+        left.
+    """
+    allowed, counts = apply_filters(database, filters)
+    check_some_left(database.path, counts)
+    return allowed, counts
+
+
+def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
     """Apply the filters one after another.
 
     Returns
@@ -177,28 +197,17 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     Raises
     ------
     ParameterError
-        If there is no such descriptor or tag, or if no unit is left; the message then says how many
-        units each filter left.
+        If there is no such descriptor or tag.
     """
     allowed = np.ones(len(database.units), bool)
     counts = {"all": len(database.units)}
     for name, fulfilled in _masks(database, filters):
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
-    if filters.like is not None and not any(one.column == LIKE for one in filters.where):
+    if filters.like is not None and not filters.like_has_condition:
         allowed &= most_alike(likeness_of(database, filters.like), allowed)
         counts[f"like {filters.like}"] = int(allowed.sum())
-    if not allowed.any():
-        raise ParameterError(
-            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one"
-            " that leaves too few"
-        )
     return allowed, counts
-
-
-def counts_text(counts: dict[str, int]) -> str:
-    """Return the counts of `filter_units` as text."""
-    return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:

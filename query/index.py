@@ -16,7 +16,8 @@ import numpy as np
 from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.filters import Filters, counts_text, filter_units
+from query.filters import Filters, filter_units
+from query.left_units import none_long_enough
 from query.proposals import FLAT_UNITS
 from query.proposer import Proposer
 from query.space import Space
@@ -150,14 +151,8 @@ class UnitIndex:
         samples_left = self.database.units.samples_left
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
-            is_filtered = len(self.counts) > 1
             most = samples_left[self.allowed].max(initial=0)
-            remedy = "relax the filters, or add" if is_filtered else "add"
-            raise ParameterError(
-                f"{self.database.path}: of the units that may be played"
-                f" ({counts_text(self.counts)}) none has {min_samples} samples from its start to"
-                f" the end of its source (the most: {most}); {remedy} longer audio"
-            )
+            raise none_long_enough(self.database.path, self.counts, min_samples, int(most))
         return np.flatnonzero(searchable)
 
     def __len__(self) -> int:
@@ -195,6 +190,28 @@ class UnitIndex:
         """Return units that can be found, at random and perhaps twice, int64, (count,)."""
         return self._searchable[np.random.default_rng(seed).integers(len(self), size=count)]
 
+    def spread(self, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return units that pass the filters, evenly spaced if there are more than `most`.
+
+        Returns
+        -------
+        positions : ndarray, int64, shape (n,), ascending
+        rows : ndarray, float32, shape (n, n_descriptors)
+        source : ndarray, int64, shape (n,)
+        """
+        allowed = np.flatnonzero(self.allowed)
+        positions = allowed[evenly(len(allowed), most)]
+        return positions, self.database.rows_at(positions), self.sources_of(positions)
+
+    def sources_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the source of units, int64, of the same shape."""
+        return self.database.units.source[positions]
+
+    @property
+    def n_sources(self) -> int:
+        """Number of sources that have units which pass the filters."""
+        return len(np.unique(self.sources_of(np.flatnonzero(self.allowed))))
+
     def check_k(self, k: int) -> None:
         """Raise a `ParameterError` if there are not k units that can be found."""
         if not 1 <= k <= len(self):
@@ -218,6 +235,11 @@ class UnitIndex:
             found.append(_smallest(rows, exact, k))
         positions, distances = zip(*found, strict=True)
         return np.concatenate(positions), np.concatenate(distances)
+
+
+def evenly(n: int, most: int) -> np.ndarray:
+    """Return at most so many of the numbers from 0 to n - 1, evenly spaced, int64."""
+    return np.arange(n) if n <= most else np.arange(most) * n // most
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -103,7 +102,8 @@ def missing_sources(plan: Plan, root: MovedRoot) -> dict[str, bool | None]:
     roots = plan.roots.moved(root)
     sources = {step.source for step in plan.steps}
     if not (gone := roots.missing()):
-        return {source: not os.path.isfile(roots.file_of(source)) for source in sources}
+        missing = set(roots.find_missing(sources))
+        return {source: source in missing for source in sources}
     if root:
         raise ParameterError(
             f"{gone[0]}: no such folder; say where the corpus is with --root, or leave it out"

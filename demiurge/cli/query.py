@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from demiurge.cli.options.databases import Databases
     from demiurge.domains import Domains
     from demiurge.sequences import DescriptorSequence
-    from files.progress import Progress
     from query.index import UnitIndex
     from query.options import PathOptions
     from query.settings import SearchSettings
@@ -91,7 +90,7 @@ def query(
             settled = settle(domains, index, described, replace(search.path, k=k))
             rows = explained_steps(index, settled.sequence, settled.path, shown=shown)
         else:
-            index = search_index(opened, search, progress)
+            index = search.index_of(opened, progress=progress)
             k = min(SHOWN_UNITS, len(index)) if k is None else k
             rows = nearest_steps(index, described, k, shown=shown)
     if as_json:
@@ -131,14 +130,6 @@ def check_path_options(context: click.Context, *, with_path: bool) -> None:
         source = context.get_parameter_source(str(parameter.name))
         if is_of_path and source is ParameterSource.COMMANDLINE and not with_path:
             raise click.UsageError(f"{parameter.opts[0]} says how to find a path; add --explain")
-
-
-def search_index(database: Database, search: SearchSettings, progress: Progress) -> UnitIndex:
-    """Return an index of the units that pass the filters, however short they are."""
-    from query.index import UnitIndex
-
-    space = search.space(database)
-    return UnitIndex(space, filters=search.filters, kind=search.kind, progress=progress)
 
 
 def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
@@ -209,7 +200,7 @@ def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
 
 def echo_counts(counts: dict[str, int]) -> None:
     """Print how many units each filter leaves, if there are filters."""
-    from query.filters import counts_text
+    from query.left_units import counts_text
 
     if len(counts) > 1:
         echo_line("units left by the filters: " + counts_text(counts))

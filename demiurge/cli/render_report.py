@@ -181,7 +181,7 @@ def continuation_notes(continuation: Continuation, stretch: tuple[float, float])
         notes.append(
             f"{database.path} lacks {', '.join(continuation.missing)}, which keep tempo, harmony"
             " and level; build another and train on it: demiurge db build"
-            f" {quoted(database.root)} NEW.db"
+            f" {quoted(str(database.root))} NEW.db"
         )
     return notes
 

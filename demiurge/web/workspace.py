@@ -1,7 +1,6 @@
 """State shared by all views: database, plans, indexes, events and background threads."""
 
 import multiprocessing
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,6 +106,7 @@ class Workspace:
         The corpus folder is read on the first call, and when `again` is true.
         """
         if self._missing is None or again:
+            self.roots.look_up(source.path for source in self.database.sources)
             self._missing = {
                 source.path: (
                     f"{source.path} is not in the corpus folder {self.roots}; put it back and"
@@ -119,7 +119,7 @@ class Workspace:
 
     def has(self, source: str) -> bool:
         """Return whether the file of a source exists."""
-        return os.path.isfile(self.roots.file_of(source))
+        return self.roots.stamp_of(source) is not None
 
     def index(self, search: "SearchSettings") -> "UnitIndex":
         """Return the index of the units that these settings allow.

@@ -51,8 +51,7 @@ class Databases:
         """Open them as one; raises as `demiurge.databases.open_databases`."""
         from demiurge.databases import open_databases
 
-        roots = {"": root} if isinstance(root, Path) else root
-        return open_databases(self.specs, roots=roots, normaliser=self.normaliser)
+        return open_databases(self.specs, root=root, normaliser=self.normaliser)
 
 
 class DatabaseType(AnyPath):
