@@ -6,16 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
 import torch
 from click.testing import CliRunner
 
-from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
-from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
-from demiurge.databases import open_databases
 from demiurge.plans.costs import refresh_costs
 from demiurge.plans.edit import replace_unit
 from demiurge.plans.locate import find_unit, positions_of, unit_name
@@ -25,30 +20,14 @@ from files.errors import ParameterError, PlanError
 from playback.plan import Plan
 from query.rules import REST
 from sequencer.forecaster import Forecaster, ForecasterConfig
-
-RATE = 44100
-SOUNDS = {
-    "drums": ("drum_snare_hard", "bd_808"),
-    "bass": ("bass_hard_c",),
-    "strings": ("guit_em9", "ambi_choir"),
-}
-SETTINGS = DescriptorSettings(units="fixed:100", descriptors=("mfcc", "loudness"))
+from tests.demiurge.three_databases import build_three, open_three, specs_of
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """Databases drums.db, bass.db and strings.db, a target that needs all of them, and a model."""
+    """What `build_three` builds."""
     folder = tmp_path_factory.mktemp("several")
-    parts = []
-    for name, sounds in SOUNDS.items():
-        (folder / name / "in").mkdir(parents=True)
-        for sound in sounds:
-            shutil.copy(CORPUS_DIR / f"{sound}.ogg", folder / name / "in")
-            parts.append(sf.read(CORPUS_DIR / f"{sound}.ogg", always_2d=True)[0][: RATE // 2, 0])
-        build_database(folder / name, folder / f"{name}.db", settings=SETTINGS)
-    target = np.concatenate(parts)
-    target += np.random.default_rng(0).normal(0, 0.01, len(target))
-    sf.write(folder / "target.wav", target, RATE)
+    build_three(folder)
     return folder
 
 
@@ -60,8 +39,7 @@ def plan(made) -> Plan:
 
 
 def all_of(made: Path) -> list[str]:
-    words = [f"{made}/drums.db", f"low={made}/bass.db", f"{made}/strings.db"]
-    return [word for one in words for word in ("--db", one)]
+    return [word for one in specs_of(made) for word in ("--db", one)]
 
 
 def run(*words, expect=0):
@@ -70,10 +48,6 @@ def run(*words, expect=0):
         raise result.exception
     assert result.exit_code == expect, result.output
     return result
-
-
-def opened(made: Path) -> Database:
-    return open_databases(all_of(made)[1::2])
 
 
 def save_model(database: Database, folder: Path) -> None:
@@ -116,7 +90,7 @@ def test_results_say_how_much_is_of_each_database(made, plan, tmp_path):
 
 
 def test_seed_is_continued_with_a_model_and_without_db(made, tmp_path):
-    save_model(opened(made), tmp_path / "my.model")
+    save_model(open_three(made), tmp_path / "my.model")
     words = made / "target.wav", tmp_path / "my.model", *all_of(made)
     told = run("render", *words, "-o", tmp_path / "out.wav", "--seconds", "1").output
     assert "  low: " in told
@@ -124,7 +98,7 @@ def test_seed_is_continued_with_a_model_and_without_db(made, tmp_path):
 
 
 def test_units_of_two_databases_with_one_id_are_told_apart(made, plan):
-    database = opened(made)
+    database = open_three(made)
     ids = [find_unit(f"{name}:0", database) for name in database.names]
     assert len(set(ids)) == 3
     assert [unit_name(position, database) for position in ids] == ["drums:0", "low:0", "strings:0"]
@@ -144,7 +118,7 @@ def test_units_of_two_databases_with_one_id_are_told_apart(made, plan):
 
 
 def test_plan_is_chosen_again_as_it_was(made, plan):
-    database = opened(made)
+    database = open_three(made)
     search = PlanSettings.of(plan).search
     index = search.index(database, np.array([step.n_samples for step in plan.steps]))
     assert reselect(plan, index, search.path).steps == plan.steps
@@ -152,7 +126,7 @@ def test_plan_is_chosen_again_as_it_was(made, plan):
 
 
 def test_plan_of_another_normaliser_is_not_edited(made, plan):
-    database = open_databases(all_of(made)[1::2], normaliser="low")
+    database = open_three(made, "low")
     with pytest.raises(PlanError, match="normalised by the units of 'all databases', but here by"):
         replace_unit(plan, 0, "strings:0", database)
 
