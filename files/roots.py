@@ -59,7 +59,7 @@ class Roots:
         """True if sources are named by their database, even if there is only one."""
         return "" not in self.folders
 
-    def moved(self, to: "str | Path | Roots | Mapping[str, Path] | None") -> "Roots":
+    def moved(self, to: "str | Path | Roots | Mapping[str, str | Path] | None") -> "Roots":
         """Return where the folders are now: one folder, or those of some of several by name.
 
         Raises
