@@ -14,6 +14,7 @@ from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
+from demiurge.cli.query_cluster import serve, status, stop
 from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
@@ -101,6 +102,10 @@ def query(
     title = f"{seed_file}: {shown} of {n_steps} steps, nearest of {len(index)} units"
     echo_table(title, columns, cells)
     echo_counts(index.counts)
+
+
+for own_command in (serve, status, stop):
+    query.add_command(own_command)
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:

@@ -23,7 +23,8 @@ LEASE_SECONDS = 30.0  # after which a driver that was not heard of is gone
 LOOK_SECONDS = 0.5  # between two looks for generations that can end
 RECOVERY_SECONDS = 10.0  # timeout for shards to say what they are
 
-Key = tuple[tuple[tuple[str, str], ...], str | None]  # names and paths, and the normaliser
+Databases = tuple[tuple[str, str], ...]  # names and paths
+Key = tuple[Databases, str | None]  # with the normaliser
 
 
 @dataclass(frozen=True)
@@ -151,12 +152,11 @@ class Catalogue:
         same.sort(key=lambda one: -one.number)
         return tuple(replica for one in same for replica in one.replicas)
 
-    async def stop(self, key: Key | None) -> list[Generation]:
-        """End the actors of a corpus, of all if None, and return the generations they were of."""
+    async def stop(self, databases: Databases | None) -> list[Generation]:
+        """End the actors of these databases, of all if None, and return their generations."""
         await self._recover()
-        ended = [
-            one for one in (*self._current.values(), *self._former) if key is None or one.key == key
-        ]
+        served = [*self._current.values(), *self._former]
+        ended = [one for one in served if databases in (None, one.key[0])]
         numbers = {one.number for one in ended}
         self._current = {k: one for k, one in self._current.items() if one.number not in numbers}
         self._former = [one for one in self._former if one.number not in numbers]

@@ -10,7 +10,7 @@ from files.errors import DemiurgeError, ParameterError
 from files.progress import Progress, no_progress
 from query.cluster.actors import NAMESPACE, STATUS, ShardActor
 from query.cluster.calls import catalogue_answer, catalogue_of, first_line, value_of
-from query.cluster.catalogue import CATALOGUE, Catalogue, Generation, Replica
+from query.cluster.catalogue import CATALOGUE, Catalogue, Generation, Replica, key_of
 from query.cluster.corpus import ServedCorpus, plan_shards
 from query.cluster.nodes import Node, Placement, find_nodes, place
 from query.names import AUTO
@@ -228,12 +228,18 @@ def wait_for(
             progress(done, total, str(replica))
 
 
-def stop_service(ray: Any, key: Any = None) -> list[Generation]:
-    """End the actors of a served corpus, of all if no key is given; return what was ended."""
+def stop_service(
+    ray: Any, specs: Iterable[tuple[str, str | Path]] | None = None
+) -> list[Generation]:
+    """End the actors of served databases, of all if none are given; return what was ended."""
     catalogue = catalogue_of(ray)
     if catalogue is None:
         return []
-    ended = catalogue_answer(ray, catalogue.stop.remote(key))
+    databases = None
+    if specs is not None:
+        absolute = tuple((name, Path(path).absolute()) for name, path in specs)
+        databases, _ = key_of(absolute, None)
+    ended: list[Generation] = catalogue_answer(ray, catalogue.stop.remote(databases))
     if not catalogue_answer(ray, catalogue.served.remote()):
         ray.kill(catalogue, no_restart=True)
     return ended
