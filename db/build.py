@@ -94,7 +94,7 @@ def _find_files(root: Path | RemoteFolder, path: Path, report: BuildReport) -> C
 
     What Demiurge itself wrote is left out, and reported.
     """
-    check_name(root, ParameterError)
+    check_name(str(root), ParameterError)
     files: CorpusFiles
     if isinstance(root, RemoteFolder):
         files = RemoteFiles(root, report)

@@ -97,8 +97,9 @@ def _is_gone(current: Path | RemoteFolder) -> bool:
 
 
 def _is_same(current: Path | RemoteFolder, root: Path | RemoteFolder) -> bool:
-    is_local = isinstance(current, Path) and isinstance(root, Path)
-    return is_local and os.path.samefile(current, root)
+    if not (isinstance(current, Path) and isinstance(root, Path)):
+        return False
+    return os.path.samefile(current, root)
 
 
 def _write(connection: sqlite3.Connection, config: dict[str, str]) -> None:

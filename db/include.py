@@ -47,9 +47,10 @@ def include_file(
     for number, source in enumerate(database.sources):
         if source.content_hash == content_hash:
             return database, number
-    root = Path(os.path.realpath(database.root))
-    is_within = real.is_relative_to(root) and not database.names
-    name = (real.relative_to(root) if is_within else real).as_posix()
+    name = real.as_posix()
+    if isinstance(database.root, Path) and not database.names:
+        root = Path(os.path.realpath(database.root))
+        name = (real.relative_to(root) if real.is_relative_to(root) else real).as_posix()
     if name in database.sources_by_path:
         raise DatabaseError(f"{name} has changed since the analysis; run demiurge db build again")
     info = probe(real)

@@ -18,7 +18,6 @@ from db.write_lock import writing
 from db.writer import Writer
 from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
-from files.remote import RemoteFolder
 
 
 def export_database(database: Database, path: str | Path, *, format: str) -> int:
@@ -109,10 +108,11 @@ def _find_root(path: Path, root: str | Path | None) -> Path:
             raise ParameterError(
                 f"{path}: a new database needs the folder of its audio; give it with --root"
             )
-        root = Database(path).roots.folders[""]
-    if isinstance(root, RemoteFolder):
+        stored = Database(path).root
+        root = stored if isinstance(stored, Path) else ""
+    if not root:
         raise ParameterError(
-            f"{path}: its audio is in object storage, {root}, and a table cannot be checked against"
+            f"{path}: its audio is in object storage, and a table cannot be checked against"
             " that; build the database from the audio"
         )
     root = Path(root).absolute()

@@ -158,7 +158,7 @@ def find_now(folder: str, name: str) -> RemoteObject | None:
             return None
 
     info = retrying(ask, f"{folder}/{name}")
-    return info and _object(folder, path, info)
+    return _object(folder, path, info) if info else None
 
 
 def open_folder(url: str) -> tuple[Any, str]:

@@ -227,7 +227,9 @@ async def find_generations() -> list[Generation]:
     named = ray.util.list_named_actors(all_namespaces=True)
     names = [one["name"] for one in named if one["namespace"] == NAMESPACE]
     actors = [ray.get_actor(name, namespace=NAMESPACE) for name in names if name != CATALOGUE]
-    asked = [actor.describe.options(concurrency_group=STATUS).remote() for actor in actors]
+    asked: list[Any] = [
+        actor.describe.options(concurrency_group=STATUS).remote() for actor in actors
+    ]
     answers = await asyncio.gather(
         *(asyncio.wait_for(one, RECOVERY_SECONDS) for one in asked), return_exceptions=True
     )
