@@ -14,12 +14,11 @@ from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
-from files.remote import RemoteFolder
+from files.roots import Folder
 from query.cluster.client import connect_corpus
 from query.cluster.paged import PagedDatabase
 
 SUFFIX = ".db"
-Folder = str | Path | RemoteFolder
 
 log = logging.getLogger(__name__)
 

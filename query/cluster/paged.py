@@ -14,12 +14,12 @@ from db.source import Source
 from db.unit_table import Units
 from files.errors import ParameterError
 from files.remote import RemoteFolder
-from files.roots import Roots
+from files.roots import Folder, Roots
 from query.cluster.corpus import ServedCorpus, Shards
 from query.cluster.pages import CACHE_BYTES, Pages
 from query.cluster.shard import BLOCK
 
-MovedTo = str | Path | Roots | Mapping[str, Path] | None
+MovedTo = Folder | Roots | Mapping[str, Folder] | None
 
 
 class PagedColumn:

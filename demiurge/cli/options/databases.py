@@ -86,8 +86,8 @@ MORE = database_option(
 NORMALISER = database_option(
     "--normaliser",
     metavar="NAME",
-    help="Of several databases, the one whose mean and deviation are the measure of distances."
-    " [default: all units of all]",
+    help="Measure distances by the mean and deviation of this one of several databases."
+    " [default: of all units of all]",
 )
 
 
