@@ -117,7 +117,7 @@ def serve(
             return
     echo_line(
         f"{service.corpus} is served, {counted(len(service.corpus.shards), 'shard')} by"
-        f" {counted(len(generation.replicas), 'process')}; search with: demiurge query SEED"
+        f" {counted(len(generation.replicas), 'actor')}; search with: demiurge query SEED"
         f" {' '.join(map(str, databases))} --cluster {address}"
     )
 
@@ -236,9 +236,9 @@ def stop(databases: tuple[Path, ...], address: str, as_json: bool) -> None:
             f" demiurge query status --cluster {address}"
         )
     if as_json:
-        echo_json({"cluster": address, "ended": [str(one.corpus) for one in ended]})
+        echo_json({"cluster": address, "ended": ended})
         return
-    for generation in ended:
-        echo_line(f"{generation.corpus} is not served any more")
+    for corpus in ended:
+        echo_line(f"{corpus} is not served any more")
     if not ended:
         echo_line(f"nothing was served on the cluster at {address}")

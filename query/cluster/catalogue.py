@@ -11,8 +11,11 @@ ends.
 """
 
 import asyncio
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from query.cluster.actors import NAMESPACE, STATUS
@@ -78,6 +81,11 @@ class Generation:
     def is_whole(self) -> bool:
         """Whether every shard has an actor."""
         return {one.shard for one in self.replicas} == {one.number for one in self.corpus.shards}
+
+
+def absolute_specs(specs: Iterable[tuple[str, str | Path]]) -> tuple[Spec, ...]:
+    """Return names and folders of databases, with the paths that all nodes know them by."""
+    return tuple((name, Path(os.path.abspath(path))) for name, path in specs)
 
 
 def key_of(specs: tuple[Spec, ...], normaliser_name: str | None) -> Key:
@@ -152,8 +160,8 @@ class Catalogue:
         same.sort(key=lambda one: -one.number)
         return tuple(replica for one in same for replica in one.replicas)
 
-    async def stop(self, databases: Databases | None) -> list[Generation]:
-        """End the actors of these databases, of all if None, and return their generations."""
+    async def stop(self, databases: Databases | None) -> list[str]:
+        """End the actors of these databases, of all if None, and return the names of corpora."""
         await self._recover()
         served = [*self._current.values(), *self._former]
         ended = [one for one in served if databases in (None, one.key[0])]
@@ -162,7 +170,7 @@ class Catalogue:
         self._former = [one for one in self._former if one.number not in numbers]
         for generation in ended:
             end_actors(generation.replicas)
-        return ended
+        return list(dict.fromkeys(str(one.corpus) for one in ended))
 
     async def _recover(self) -> None:
         """Ask the shards what they are, after this actor's process has died."""
