@@ -17,8 +17,10 @@ from files.urls import is_url, local_path
 
 SEPARATOR = ":"  # between the name of a database and the path of its source
 
+Folder = str | Path | RemoteFolder
 
-def folder_of(root: str | Path | RemoteFolder) -> Path | RemoteFolder:
+
+def folder_of(root: Folder) -> Path | RemoteFolder:
     """Return a corpus folder, which is given by a path or a URL.
 
     Raises
@@ -59,7 +61,7 @@ class Roots:
         """True if sources are named by their database, even if there is only one."""
         return "" not in self.folders
 
-    def moved(self, to: "str | Path | Roots | Mapping[str, str | Path] | None") -> "Roots":
+    def moved(self, to: "Folder | Roots | Mapping[str, Folder] | None") -> "Roots":
         """Return where the folders are now: one folder, or those of some of several by name.
 
         Raises

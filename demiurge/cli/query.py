@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from demiurge.cli.candidate_table import candidate_table
+from demiurge.cli.options.cluster import cluster_option
 from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.output import json_option
@@ -37,10 +38,12 @@ SHOWN_EXPLAINED = 5
         "demiurge query seed.wav my.db -k 10",
         "demiurge query forecast.json my.db -k 3 --json",
         "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
+        "demiurge query seed.wav my.db --cluster auto",
     )
 )
 @click.argument("seed_file", metavar="SEED", type=ANY_PATH)
 @databases_options
+@cluster_option
 @units_option(
     "-k",
     type=click.IntRange(1),

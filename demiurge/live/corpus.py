@@ -17,7 +17,8 @@ from files.progress import Progress, no_progress
 from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
 from playback.steps import Step
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.online.mosaic import OnlineMosaic, online_index, online_weights
 from query.settings import SearchSettings
 from query.space import Space

@@ -81,7 +81,7 @@ class RemoteIndex(UnitIndex):
         if not len(self):
             most = max(one.longest for one in facts.values())
             raise none_long_enough(self.database.path, self.counts, min_samples, most)
-        self._kind = max(facts.values(), key=lambda one: one.n_found).kind
+        self._kinds = {one.kind for one in facts.values() if one.n_found}
         self._pages.ask_for(self._asked)
         self.allowed = AllowedUnits(self._pages, self._asked)  # type: ignore[assignment]
 
@@ -92,12 +92,12 @@ class RemoteIndex(UnitIndex):
         facts = self._pages.shards.call("facts", self._pages.to_all(self._asked))
         return dict(sorted(facts.items()))
 
-    @property
-    def kind(self) -> str:
-        return self._kind
-
     def __len__(self) -> int:
         return sum(self._found.values())
+
+    @property
+    def kind(self) -> str:
+        return " and ".join(sorted(self._kinds))
 
     @property
     def n_sources(self) -> int:

@@ -71,6 +71,8 @@ def plan_service(
     """
     if n_replicas < 1:
         raise ParameterError(f"replicas={n_replicas} must be at least 1")
+    if n_shards is not None and n_shards < 1:
+        raise ParameterError(f"shards={n_shards} must be at least 1")
     absolute = [(name, Path(path).absolute()) for name, path in specs]
     nodes = find_nodes(ray, absolute, serving_replicas(ray))
     n_able = sum(not node.problem for node in nodes)

@@ -35,10 +35,13 @@ class Databases:
     ----------
     specs : tuple of str
     normaliser : str, optional
+    cluster : str, optional
+        Address of the cluster that searches them.
     """
 
     specs: tuple[str, ...]
     normaliser: str | None = None
+    cluster: str | None = None
 
     def __str__(self) -> str:
         return ", ".join(self.specs)
@@ -48,9 +51,12 @@ class Databases:
         return replace(self, specs=(*map(str, first), *self.specs))
 
     def open(self, root: MovedRoot = None) -> Database:
-        """Open them as one; raises as `demiurge.databases.open_databases`."""
-        from demiurge.databases import open_databases
+        """Open them as one; raises as `demiurge.databases.open_databases` or `open_served`."""
+        from demiurge.databases import open_databases, open_served
 
+        if self.cluster is not None:
+            served = open_served(self.cluster, self.specs, root=root, normaliser=self.normaliser)
+            return click.get_current_context().with_resource(served)
         return open_databases(self.specs, root=root, normaliser=self.normaliser)
 
 

@@ -19,7 +19,7 @@ from tests.query.cluster.local import shards_of
 
 @pytest.mark.parametrize("n_shards", [1, 2, 4, 26, 100])
 def test_shards_are_ranges_of_sources_that_cover_the_corpus(frames, n_shards):
-    corpus = plan_shards([("", frames.path)], n_shards)
+    corpus = plan_shards([("frames", frames.path)], n_shards)
     shards = corpus.shards
     assert len(shards) == min(n_shards, len(frames.sources))
     assert [shard.number for shard in shards] == list(range(len(shards)))
@@ -35,13 +35,13 @@ def test_shards_are_ranges_of_sources_that_cover_the_corpus(frames, n_shards):
 
 
 def test_shards_are_of_about_as_many_units(frames):
-    shards = plan_shards([("", frames.path)], 3).shards
+    shards = plan_shards([("frames", frames.path)], 3).shards
     longest = max(source.n_units for source in frames.sources)
     assert all(abs(shard.n_units - frames.n_units / 3) <= longest for shard in shards)
 
 
 def test_what_is_served_and_asked_can_be_sent(frames):
-    corpus = plan_shards([("", frames.path)], 2)
+    corpus = plan_shards([("frames", frames.path)], 2)
     copy = pickle.loads(pickle.dumps(corpus))
     assert copy.shards == corpus.shards
     assert copy.version == corpus.version
@@ -51,12 +51,12 @@ def test_what_is_served_and_asked_can_be_sent(frames):
 
 def test_too_few_shards(frames):
     with pytest.raises(ParameterError, match="shards=0 must be at least 1"):
-        plan_shards([("", frames.path)], 0)
+        plan_shards([("frames", frames.path)], 0)
 
 
 def test_a_database_that_changed_is_noticed(folder, tmp_path):
     shutil.copytree(folder / "frame", tmp_path / "db")
-    corpus = plan_shards([("", tmp_path / "db")], 2)
+    corpus = plan_shards([("db", tmp_path / "db")], 2)
     shard = ShardSearch(corpus, 0)
     assert shard.version() == corpus.version
     remove_sources(tmp_path / "db", [Database(tmp_path / "db").sources[0].path])
