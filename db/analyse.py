@@ -6,7 +6,7 @@ It takes one pass over the samples, and the samples in memory do not grow with t
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ from db.units import UnitFinder, equal_unit_lengths
 from files.errors import AudioError, DemiurgeError, ParameterError, system_reason
 from files.hashing import hash_file
 from files.names import check_name, without_name
+from files.remote import RemoteObject
+from files.remote_cache import fetched
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Task:
 
     Attributes
     ----------
-    path : str
+    path : str or RemoteObject
+        An object is fetched where it is analysed.
     settings : DescriptorSettings
     known : dict of str to int or None
         The content hashes of files whose rows the database has. If a number, they were made by an
@@ -70,7 +73,7 @@ class Task:
         Opens the settings' models where the file is analysed.
     """
 
-    path: str
+    path: str | RemoteObject
     settings: DescriptorSettings
     known: Mapping[str, int | None] = field(default_factory=dict)
     content_hash: str | None = None
@@ -115,14 +118,28 @@ class Analysis:
 
 
 def analyse(task: Task) -> Analysis:
-    """Describe one file; a failure is returned, not raised."""
-    path = task.path
+    """Describe one file or object; a failure is returned, not raised."""
+    if isinstance(task.path, str):
+        return _analyse_file(task.path, task)
+    try:
+        with fetched(task.path) as (copy, found):
+            is_same = found == task.path
+            content_hash = task.content_hash if is_same else None
+            analysis = _analyse_file(str(copy), replace(task, content_hash=content_hash))
+    except DemiurgeError as error:
+        return Analysis("", error=without_name(str(error), str(task.path)))
+    if not analysis.content_hash:
+        return analysis
+    return replace(analysis, n_bytes=found.n_bytes, mtime_ns=found.modified_ns)
+
+
+def _analyse_file(path: str, task: Task) -> Analysis:
     try:
         before = os.stat(path)
         content_hash = task.content_hash or hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         check_name(path)
-        analysis = _analyse_content(task, stamp)
+        analysis = _analyse_content(path, task, stamp)
         after = os.stat(path)
     except OSError as error:
         return Analysis(
@@ -141,13 +158,13 @@ def analyse(task: Task) -> Analysis:
     return analysis
 
 
-def _analyse_content(task: Task, stamp: tuple[str, int, int]) -> Analysis:
+def _analyse_content(path: str, task: Task, stamp: tuple[str, int, int]) -> Analysis:
     content_hash = stamp[0]
-    if content_hash in task.known and _still_reads(task.path, task.known[content_hash], task):
+    if content_hash in task.known and _still_reads(path, task.known[content_hash], task):
         return Analysis(*stamp)
-    if not task.is_source and is_render(task.path):
+    if not task.is_source and is_render(path):
         return Analysis(*stamp, is_render=True)
-    return Analysis(*stamp, *describe_file(task.path, task.settings, task.open_model))
+    return Analysis(*stamp, *describe_file(path, task.settings, task.open_model))
 
 
 def _still_reads(path: str, n_samples: int | None, task: Task) -> bool:

@@ -9,23 +9,24 @@ import time
 from pathlib import Path
 
 from audio.read import AUDIO_SUFFIXES
-from audio.scan import find_audio, why_unreadable
 from db.build_report import BuildReport
 from db.configure import configure
+from db.corpus_files import CorpusFiles, LocalFiles, RemoteFiles, report_unmounted
 from db.executors import check_executor
 from db.manifest import FILE_NAME
 from db.model_descriptor import OpenModel, no_model
-from db.own_folders import is_own_folder
 from db.settings import DescriptorSettings
 from db.source_update import SourceUpdate
 from db.write_lock import writing
 from files.errors import ParameterError
-from files.names import check_name, printable
+from files.names import check_name
 from files.progress import Progress, no_progress
+from files.remote import RemoteFolder
+from files.roots import folder_of
 
 
 def build_database(
-    audio_dir: str | Path,
+    audio_dir: str | Path | RemoteFolder,
     path: str | Path,
     *,
     settings: DescriptorSettings | None = None,
@@ -41,6 +42,8 @@ def build_database(
 
     Parameters
     ----------
+    audio_dir : path, str or RemoteFolder
+        The corpus folder; of one in object storage, its URL.
     settings : DescriptorSettings, optional
         By default the database's own settings, or the class's defaults for a new database.
     prune : bool
@@ -58,8 +61,8 @@ def build_database(
     Raises
     ------
     ParameterError
-        If the folder does not exist, contains no audio or has a name that is not UTF-8; or if
-        `path` cannot be written.
+        If the folder does not exist, cannot be listed, contains no audio or has a name that is not
+        UTF-8; or if `path` cannot be written.
     DatabaseError
         If the database has other settings or another corpus folder, is being written by another
         process, or a model of its settings is not there or has changed.
@@ -68,16 +71,16 @@ def build_database(
     jobs = jobs or os.cpu_count() or 1
     check_executor(executor or "threads", jobs, address)
     path = Path(path)
-    root = Path(audio_dir).absolute()
+    root = folder_of(audio_dir).absolute()
     report = BuildReport(pruned=prune)
-    files, unreadable = _find_files(root, path, report)
+    files = _find_files(root, path, report)
     with writing(path, create=True) as connection:
         settings = configure(connection, path, root, settings, moved=moved)
-        build = SourceUpdate(connection, path, root, settings, report, open_model)
-        build.find_vanished(files, unreadable)
+        build = SourceUpdate(connection, path, files, settings, report, open_model)
+        build.find_vanished()
         try:
-            build.run(files, executor=executor, jobs=jobs, address=address, progress=progress)
-            build.find_unmounted()
+            build.run(executor=executor, jobs=jobs, address=address, progress=progress)
+            report_unmounted(files, report, path)
             if prune:
                 build.writer.remove(report.vanished)
         finally:  # an interrupted build keeps the sources analysed so far
@@ -86,27 +89,20 @@ def build_database(
     return report
 
 
-def _find_files(root: Path, path: Path, report: BuildReport) -> tuple[list[str], list[str]]:
-    """Return the audio files of a corpus folder, and its folders that cannot be read.
+def _find_files(root: Path | RemoteFolder, path: Path, report: BuildReport) -> CorpusFiles:
+    """List the audio files of a corpus folder.
 
     What Demiurge itself wrote is left out, and reported.
     """
-    check_name(root, ParameterError)
-    if not root.is_dir():
+    check_name(str(root), ParameterError)
+    files: CorpusFiles
+    if isinstance(root, RemoteFolder):
+        files = RemoteFiles(root, report)
+    elif root.is_dir():
+        files = LocalFiles(root, report, exclude=path.resolve())
+    else:
         raise ParameterError(f"{root}: no such folder; give a folder with audio files")
-    unreadable: list[str] = []
-
-    def leave_out(folder: Path) -> bool:
-        if is_own := is_own_folder(folder):
-            report.own_folders.append(printable(folder.relative_to(root).as_posix()))
-        return is_own
-
-    def cannot_read(folder: str, error: OSError) -> None:
-        unreadable.append(folder)
-        report.add_failure(folder, why_unreadable(error))
-
-    files = find_audio(root, exclude=path.resolve(), leave_out=leave_out, unreadable=cannot_read)
-    if not files and not (path / FILE_NAME).exists():
+    if not files.names and not (path / FILE_NAME).exists():
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise ParameterError(f"{root}: no audio files in this folder; put some there ({suffixes})")
-    return files, unreadable
+    return files

@@ -5,7 +5,7 @@ committed when it opened the database.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from functools import cached_property
@@ -34,7 +34,10 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.roots import Roots
+from files.remote import RemoteFolder
+from files.roots import Roots, folder_of
+
+REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
 __all__ = ["Database", "Failure", "Source", "Units"]
 
@@ -47,9 +50,9 @@ class Database:
     path : Path
     id : str
         Random, made with the database.
-    root : Path
+    root : Path or RemoteFolder
         The corpus folder, to which the paths of sources are relative. It is found even if it was
-        moved together with the database.
+        moved together with the database. One in object storage is not looked for here.
     settings : DescriptorSettings
     sources : list of Source
         Analysed sources in the order of their rows, which is also the order of `units` and
@@ -63,13 +66,21 @@ class Database:
         How far each source is transposed when it is played: 0, but see `db.derived`.
     copy_ids : int
         By how much the ids of a unit differ in successive copies of the corpus; 0 if there is one.
+    source_member : ndarray, int64, shape (n_sources,)
+        The number of the database that each source is in, if there are several; see `db.union`.
     unit_lengths : ndarray, int64, or None
         Samples in each unit, if these are neither frames nor of one length.
     rows : Rows
         The descriptors of units, on disk.
+    index_folder : Path
+        Where indexes of the units are kept.
     """
 
-    def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
+    names: tuple[str, ...] = ()  # of the members, if there are several; see `db.union`
+    members: Mapping[str, "Database"] = {}
+    normaliser_name: str | None = None  # of the member whose it is, if not of all units
+
+    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises
@@ -84,8 +95,8 @@ class Database:
             except sqlite3.DatabaseError as error:
                 raise cannot_use(self.path, error) from error
         if root is not None:
-            self.root = Path(root).absolute()
-            if not self.root.is_dir():
+            self.root = folder_of(root).absolute()
+            if isinstance(self.root, Path) and not self.root.is_dir():
                 raise DatabaseError(
                     f"{root}: no such folder; give the corpus folder of {self.path} as root"
                 )
@@ -106,8 +117,10 @@ class Database:
         if self.unit_lengths is not None:
             for damage in bad_lengths(self.sources, self.unit_lengths):
                 raise damaged(self.path, damage)
+        self.index_folder = self.path / "index"
         self.semitones = np.zeros(len(self.sources), np.int64)
         self.copy_ids = 0
+        self.source_member = np.zeros(len(self.sources), np.int64)
         self.rows: Rows = UnitRows(
             self.path,
             self.sources,
@@ -124,6 +137,10 @@ class Database:
     def roots(self) -> Roots:
         """Where the files of sources are."""
         return Roots.of(self.root)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a plan says of the database: "id" and "root"; of several, "databases"."""
+        return {"id": self.id, "root": str(self.root)}
 
     @property
     def sample_rate(self) -> int:
@@ -163,6 +180,11 @@ class Database:
     def sources_by_path(self) -> dict[str, Source]:
         """The analysed sources by their paths."""
         return {source.path: source for source in self.sources}
+
+    @cached_property
+    def source_numbers(self) -> dict[int, int]:
+        """The position in `sources` of each stored source, by its id."""
+        return {source.id: i for i, source in enumerate(self.sources) if source.is_stored}
 
     def stamps(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the `Source.stamp` of these sources by path, for those that have one."""
@@ -270,11 +292,26 @@ class Database:
         unit_id = int(self.units.ids[position])
         return unit_id % self.copy_ids if self.copy_ids else unit_id
 
+    def find_stored(self, ids: Sequence[int], sources: Sequence[str]) -> np.ndarray:
+        """Return the positions of units, int64, (n,), -1 for unknown ones.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            As `stored_id`.
+        sources : sequence of str
+            The source of each, which names its database if there are several.
+        """
+        return self.units.find(ids)
+
+    def member_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the number of each unit's database among several, int64; -1 if it is in none."""
+        return self.source_member[self.units.source[positions]]
+
     def changed(self, **attributes: Any) -> Self:
         """Return this database with other attributes, as `db.derived` makes them."""
         changed = copy(self)
-        # what is made from other attributes, once
-        for name in ("units", "descriptors", "sources_by_path", "_frame_rows"):
+        for name in REMADE:
             changed.__dict__.pop(name, None)
         changed.__dict__.update(attributes)
         return changed

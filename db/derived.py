@@ -6,7 +6,7 @@ Nothing is written, and no descriptors are copied.
 import numpy as np
 
 from db.database import Database
-from db.derived_rows import RowsOfCopies, RowsWithOneMore, TransposedRows
+from db.derived_rows import RowsOfCopies, RowsOfSome, RowsWithOneMore, TransposedRows
 from db.source import Source
 
 
@@ -27,8 +27,30 @@ def with_source(
     return database.changed(
         sources=[*database.sources, source],
         semitones=np.append(database.semitones, 0),
+        source_member=np.append(database.source_member, -1),
         unit_lengths=None if known is None else np.concatenate([known, lengths]),
         rows=RowsWithOneMore(database.rows, len(database.sources), source.first_unit, rows),
+    )
+
+
+def only_sources(database: Database, numbers: np.ndarray) -> Database:
+    """Return a database of some of the sources only; its normaliser stays.
+
+    Parameters
+    ----------
+    numbers : ndarray, int64, shape (n,), ascending
+        Positions in `database.sources`.
+    """
+    known = database.unit_lengths
+    if known is not None:
+        counts = [source.n_units for source in database.sources]
+        known = known[np.repeat(np.isin(np.arange(len(counts)), numbers), counts)]
+    return database.changed(
+        sources=[database.sources[number] for number in numbers.tolist()],
+        semitones=database.semitones[numbers],
+        source_member=database.source_member[numbers],
+        unit_lengths=known,
+        rows=RowsOfSome(database.rows, numbers),
     )
 
 
@@ -65,6 +87,7 @@ def at_transpositions(database: Database, semitones: tuple[int, ...]) -> Databas
             for source in database.sources
         ],
         semitones=np.repeat(np.array(semitones, np.int64), len(database.sources)),
+        source_member=np.tile(database.source_member, copies),
         unit_lengths=None if known is None else np.tile(known, copies),
         copy_ids=n_ids,
         rows=RowsOfCopies(

@@ -13,7 +13,8 @@ SEMITONES = 12  # in an octave
 class Rows(Protocol):
     """Descriptor rows of all units; see `db.unit_rows.UnitRows`."""
 
-    all_intact: bool
+    @property
+    def all_intact(self) -> bool: ...
 
     def of_source(self, number: int) -> np.ndarray: ...
 
@@ -48,6 +49,26 @@ class RowsWithOneMore:
         rows[~added] = self._stored.take(ids[~added])
         rows[added] = self._rows[ids[added] - self._first_id]
         return rows
+
+
+class RowsOfSome:
+    """The rows of some of the sources of a database."""
+
+    def __init__(self, stored: Rows, numbers: np.ndarray) -> None:
+        """Take the positions of these sources in `Database.sources`, int64, (n,)."""
+        self._stored = stored
+        self._numbers = numbers
+        self.all_intact = stored.all_intact
+
+    def of_source(self, number: int) -> np.ndarray:
+        return self._stored.of_source(int(self._numbers[number]))
+
+    def check(self, numbers: np.ndarray) -> None:
+        self._stored.check(self._numbers[numbers])
+        self.all_intact = self._stored.all_intact
+
+    def take(self, ids: np.ndarray) -> np.ndarray:
+        return self._stored.take(ids)
 
 
 class TransposedRows:

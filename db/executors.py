@@ -11,26 +11,23 @@ does not depend on the number of tasks.
 """
 
 import multiprocessing
-import socket
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor as FutureExecutor
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from types import ModuleType
 from typing import Any, TypeVar
 
 from db.names import EXECUTORS
-from files.errors import DemiurgeError, ParameterError, install_command
+from files.errors import DemiurgeError, ParameterError
 from files.interrupts import ignore_interrupts
+from files.ray_cluster import connect
 
 QUEUED_PER_WORKER = 4
 # beyond these, starting processes pays off
 MANY_TASKS = 2000
 MANY_BYTES = 4 << 30
 MANY_BYTES_OF_MODELS = 64 << 20  # models take far longer than the other descriptors
-ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -129,45 +126,10 @@ def _in_pool(
 def _on_ray(
     function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, address: str | None
 ) -> Generator[Result, None, None]:
-    with _ray(jobs, address) as ray:
+    with connect(address, n_cpus=jobs, purpose="executor ray") as ray:
         # tasks of a dead node run again on another; running a task twice does no harm
         remote = ray.remote(max_retries=-1)(function)
         yield from _in_order(remote.remote, ray.get, tasks, jobs)
-
-
-@contextmanager
-def _ray(jobs: int, address: str | None) -> Iterator[ModuleType]:
-    """Connect to a Ray cluster, or start one here, unless Ray is running already."""
-    try:
-        import ray
-    except ImportError:
-        raise ParameterError(
-            f"executor ray needs Ray; install it with: {install_command('cluster')}"
-        ) from None
-    if ray.is_initialized():
-        yield ray
-        return
-    try:
-        if address is None:
-            ray.init(num_cpus=jobs, log_to_driver=False, include_dashboard=False)
-        else:
-            _check_answers(address)
-            ray.init(address=address, log_to_driver=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ParameterError(
-            f"address={address!r}: no Ray cluster answers there ({error}); check it"
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _check_answers(address: str) -> None:
-    """Raise an `OSError` if nothing answers: Ray would try for a minute, then exit the process."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def _in_order(

@@ -20,8 +20,8 @@ def include_file(
 ) -> tuple[Database, int]:
     """Return the database with one more source, and the position of that source.
 
-    It is named by its path in the corpus folder, or by its absolute path if it lies elsewhere. A
-    file that is in the database already is not added again.
+    It is named by its path in the corpus folder; or by its absolute path, if it lies elsewhere or
+    there are several databases. A file that is in the database already is not added again.
 
     Parameters
     ----------
@@ -47,8 +47,10 @@ def include_file(
     for number, source in enumerate(database.sources):
         if source.content_hash == content_hash:
             return database, number
-    root = Path(os.path.realpath(database.root))
-    name = (real.relative_to(root) if real.is_relative_to(root) else real).as_posix()
+    name = real.as_posix()
+    if isinstance(database.root, Path) and not database.names:
+        root = Path(os.path.realpath(database.root))
+        name = (real.relative_to(root) if real.is_relative_to(root) else real).as_posix()
     if name in database.sources_by_path:
         raise DatabaseError(f"{name} has changed since the analysis; run demiurge db build again")
     info = probe(real)

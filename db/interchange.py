@@ -108,7 +108,13 @@ def _find_root(path: Path, root: str | Path | None) -> Path:
             raise ParameterError(
                 f"{path}: a new database needs the folder of its audio; give it with --root"
             )
-        root = Database(path).root
+        stored = Database(path).root
+        root = stored if isinstance(stored, Path) else ""
+    if not root:
+        raise ParameterError(
+            f"{path}: its audio is in object storage, and a table cannot be checked against"
+            " that; build the database from the audio"
+        )
     root = Path(root).absolute()
     if not root.is_dir():
         raise ParameterError(f"{root}: no such folder; give the folder of the audio with --root")

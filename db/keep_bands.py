@@ -102,7 +102,7 @@ def _measure(
     check_are_there(database.roots, [source.path for source in sources])
     tasks = [
         BandTask(
-            str(database.roots.file_of(source.path)),
+            database.roots.object_of(source.path) or str(database.roots.file_of(source.path)),
             source.content_hash,
             source.n_bytes,
             source.modified_ns,

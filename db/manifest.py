@@ -11,6 +11,8 @@ from db.model_folders import is_model_folder
 from files.errors import DatabaseError
 from files.names import quoted
 from files.regular import other_kind
+from files.remote import RemoteFolder
+from files.roots import folder_of
 from files.system import is_systems_fault
 
 FILE_NAME = "manifest.sqlite"
@@ -218,25 +220,30 @@ def never_built(folder: Path) -> DatabaseError:
     )
 
 
-def root_entries(path: Path, root: Path) -> dict[str, str]:
+def root_entries(path: Path, root: Path | RemoteFolder) -> dict[str, str]:
     """Return the configuration's entries for the corpus folder.
 
-    They hold its absolute path, and its path relative to the database, in case both move together.
+    They hold its absolute path, and its path relative to the database, in case both move together;
+    of a folder in object storage, its URL.
     """
+    if isinstance(root, RemoteFolder):
+        return {"root": root.url}
     return {
         "root": str(root),
         "root_from_database": os.path.relpath(root.resolve(), path.resolve()),
     }
 
 
-def find_root(path: Path, config: dict[str, str]) -> Path:
+def find_root(path: Path, config: dict[str, str]) -> Path | RemoteFolder:
     """Return the corpus folder of a database.
 
     It is where it was at the last build; or, if that folder is gone, at the same place relative to
     the database.
     """
-    root = Path(config["root"])
+    root = folder_of(config["root"])
     relative = config.get("root_from_database")
+    if isinstance(root, RemoteFolder):
+        return root
     if not os.path.isdir(root) and relative and os.path.isdir(path / relative):
         return (path / relative).resolve()
     return root

@@ -19,6 +19,8 @@ from db.spool import Spool
 from files.errors import DemiurgeError, system_reason
 from files.hashing import hash_file
 from files.names import without_name
+from files.remote import RemoteObject
+from files.remote_cache import fetched
 
 MOST = 1 << 15  # of a band on disk, where it is a float16
 LEAST_EXPONENT = -64  # of a source; what is that quiet is silence
@@ -32,7 +34,8 @@ class BandTask:
 
     Attributes
     ----------
-    path : str
+    path : str or RemoteObject
+        An object is fetched where it is measured.
     content_hash : str
     n_bytes, modified_ns : int
         As in `db.source.Source`; a file with other ones must have the same hash.
@@ -40,7 +43,7 @@ class BandTask:
     settings : DescriptorSettings
     """
 
-    path: str
+    path: str | RemoteObject
     content_hash: str
     n_bytes: int
     modified_ns: int
@@ -67,20 +70,30 @@ class MeasuredBands:
 
 def measure_source(task: BandTask) -> MeasuredBands:
     """Measure one source; a failure is returned, not raised."""
+    if isinstance(task.path, str):
+        return _measure_task(task.path, task)
+    try:
+        with fetched(task.path) as (copy, _):
+            return _measure_task(str(copy), task)
+    except DemiurgeError as error:
+        return MeasuredBands(error=without_name(str(error), str(task.path)))
+
+
+def _measure_task(path: str, task: BandTask) -> MeasuredBands:
     changed = MeasuredBands(error="has changed since the analysis; run demiurge db build again")
     try:
-        before = os.stat(task.path)
+        before = os.stat(path)
         stamp = (before.st_size, before.st_mtime_ns)
         is_same = stamp == (task.n_bytes, task.modified_ns)
-        if not is_same and hash_file(task.path) != task.content_hash:
+        if not is_same and hash_file(path) != task.content_hash:
             return changed
-        (rows, exponent), f0 = _measure_file(task.path, task.settings, _to_float16)
-        after = os.stat(task.path)
+        (rows, exponent), f0 = _measure_file(path, task.settings, _to_float16)
+        after = os.stat(path)
     except OSError as error:
         reason = system_reason(error)
         return MeasuredBands(error=f"cannot be read ({reason}); check the file and its permissions")
     except DemiurgeError as error:
-        return MeasuredBands(error=without_name(str(error), task.path))
+        return MeasuredBands(error=without_name(str(error), path))
     except MemoryError:
         return MeasuredBands(error="too long to fit in memory; split the file")
     if stamp != (after.st_size, after.st_mtime_ns) or len(rows) != task.n_frames:

@@ -29,6 +29,24 @@ class Normaliser:
         return np.asarray(scores, np.float32) * self.std + self.mean
 
 
+def pool_normalisers(parts: Iterable[tuple[int, Normaliser]]) -> Normaliser:
+    """Return the mean and standard deviation of several sets of rows together.
+
+    Parameters
+    ----------
+    parts : iterable of (number of rows, Normaliser)
+        A column that is constant in a part counts there with its std of 1.
+    """
+    known = list(parts)
+    counts = np.array([[n_rows] for n_rows, _ in known], np.float64)
+    means = np.array([one.mean for _, one in known], np.float64)
+    variances = np.array([one.std for _, one in known], np.float64) ** 2
+    shares = counts / counts.sum()
+    mean = (shares * means).sum(axis=0)
+    variance = (shares * (variances + (means - mean) ** 2)).sum(axis=0)
+    return Normaliser(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
+
+
 def fit_normaliser(blocks: Iterable[np.ndarray], n_descriptors: int) -> Normaliser:
     """Compute mean and standard deviation over blocks of rows.
 

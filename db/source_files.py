@@ -10,7 +10,7 @@ NAMED = 5  # sources, in an error
 
 def check_are_there(roots: Roots, paths: Iterable[str]) -> None:
     """Raise a DatabaseError that names the sources which are not in the corpus folder."""
-    missing = [path for path in paths if not roots.file_of(path).is_file()]
+    missing = roots.find_missing(paths)
     if not missing:
         return
     is_one = len(missing) == 1

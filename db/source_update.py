@@ -1,26 +1,26 @@
 """Bring the sources of a database up to date with the files of its corpus folder."""
 
-import glob
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from audio.read import READER_VERSION
 from db.analyse import Analysis, Description, Task, analyse
 from db.build_report import BuildReport
+from db.corpus_files import CorpusFiles
 from db.executors import best_executor, run_tasks
 from db.model_descriptor import OpenModel, no_model
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer
-from files.names import is_utf8, printable, quoted
+from files.names import is_utf8, printable
 from files.progress import Progress
 
 NOTHING: Mapping[str, int | None] = {}
+NO_FILE = (0, 0)  # size and date
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,15 @@ class SourceUpdate:
         self,
         connection: sqlite3.Connection,
         path: Path,
-        root: Path,
+        files: CorpusFiles,
         settings: DescriptorSettings,
         report: BuildReport,
         open_model: OpenModel = no_model,
     ) -> None:
         self._open_model = open_model
-        self.root = root
+        self._files = files
         self.settings = settings
         self.report = report
-        self._path = path
         self._started = time.perf_counter()
         query = (
             "SELECT path, content_hash, n_bytes, mtime_ns, n_samples, state, error, reader"
@@ -67,45 +66,23 @@ class SourceUpdate:
         self._vanished_by_hash: dict[str, list[str]] = {}
         self.writer = Writer(connection, path, settings)
 
-    def find_vanished(self, files: list[str], unreadable: list[str]) -> None:
+    def find_vanished(self) -> None:
         """Find the known paths that have no file any more.
 
         Files in folders that cannot be read now are not counted: they may still exist.
         """
-        if "." in unreadable:
+        if "." in self._files.unreadable:
             return
-        hidden = tuple(f"{folder}/" for folder in unreadable)
-        gone = sorted(set(self._known) - set(files))
+        hidden = tuple(f"{folder}/" for folder in self._files.unreadable)
+        gone = sorted(set(self._known) - set(self._files.names))
         self.report.vanished = [name for name in gone if not name.startswith(hidden)]
         for name in self.report.vanished:
             known = self._known[name]
             if known.state == "ok":
                 self._vanished_by_hash.setdefault(known.content_hash, []).append(name)
 
-    def find_unmounted(self) -> None:
-        """Report the vanished files of disks that are not mounted, so that they are not removed.
-
-        The corpus folder is empty then, or a link in it leads to an empty folder or to none.
-        """
-        vanished = self.report.vanished
-        folders = {folder.as_posix() for name in vanished for folder in PurePosixPath(name).parents}
-        for folder in sorted(folders):
-            prefix = "" if folder == "." else f"{folder}/"
-            hidden = [name for name in vanished if name.startswith(prefix)]
-            may_be_disk = folder == "." or (self.root / folder).is_symlink()
-            if hidden and may_be_disk and _is_empty(self.root / folder):
-                vanished = [name for name in vanished if not name.startswith(prefix)]
-                pattern = quoted(f"{glob.escape(prefix)}*")
-                self.report.add_failure(
-                    folder,
-                    f"the folder is empty, but held {len(hidden)} of the sources; mount its disk,"
-                    f" or remove them with: demiurge db remove {quoted(self._path)} {pattern}",
-                )
-        self.report.vanished = vanished
-
     def run(
         self,
-        files: list[str],
         *,
         executor: str | None,
         jobs: int,
@@ -113,11 +90,12 @@ class SourceUpdate:
         progress: Progress,
     ) -> None:
         """Analyse every file that needs it, and record the results."""
+        files = self._files.names
         todo = [name for name in files if not self._is_as_before(name)]
         for model in self.settings.models if todo else ():  # once, before every file fails for it
             self._open_model(model, self.settings.sample_rate, self.settings.hop_length)
         if executor is None:
-            n_bytes = sum(_size(self.root, name) for name in todo)
+            n_bytes = sum((self._files.stamp(name) or NO_FILE)[0] for name in todo)
             executor = best_executor(
                 len(todo), n_bytes, jobs, with_models=bool(self.settings.models)
             )
@@ -147,11 +125,7 @@ class SourceUpdate:
 
     def _has_stamp(self, name: str, known: _Known) -> bool:
         """Return whether a file has the size and date that the manifest states."""
-        try:
-            stat = os.stat(os.path.join(self.root, name))
-        except OSError:  # vanished since it was listed; its analysis will say so
-            return False
-        return (stat.st_size, stat.st_mtime_ns) == (known.n_bytes, known.mtime_ns)
+        return self._files.stamp(name) == (known.n_bytes, known.mtime_ns)
 
     def _tasks(self, names: list[str]) -> Iterator[Task]:
         """Yield a task per file; content known under its own or a vanished name is skipped.
@@ -180,8 +154,8 @@ class SourceUpdate:
         *,
         is_source: bool = False,
     ) -> Task:
-        path = os.path.join(self.root, name)
-        return Task(path, self.settings, known, content_hash, is_source, self._open_model)
+        where = self._files.where(name)
+        return Task(where, self.settings, known, content_hash, is_source, self._open_model)
 
     def _record(self, name: str, analysis: Analysis) -> None:
         """Record one file's analysis in the database and in the report."""
@@ -260,21 +234,3 @@ class SourceUpdate:
         speed = report.audio_seconds / (time.perf_counter() - self._started)
         failed = f", {len(report.failed)} failed" if report.failed else ""
         return f"{hours:.2f} h, {speed:.0f} × real time{failed}  {printable(name)[-30:]}"
-
-
-def _size(root: Path, name: str) -> int:
-    try:
-        return os.stat(os.path.join(root, name)).st_size
-    except OSError:  # vanished since it was listed
-        return 0
-
-
-def _is_empty(folder: Path) -> bool:
-    """Return whether a folder has nothing in it, or is a link to a folder that is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except FileNotFoundError:
-        return folder.is_symlink()
-    except OSError:
-        return False

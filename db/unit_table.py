@@ -37,6 +37,22 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def longest(self) -> int:
+        """Most samples from a unit's start to the end of its source; 0 without units."""
+        return int(self.samples_left.max(initial=0))
+
+    @property
+    def shortest(self) -> int:
+        """Fewest samples in a unit."""
+        return int(self.n_samples.min())
+
+    def expect(self, positions: np.ndarray, n_samples: np.ndarray) -> None:
+        """Say which units will be looked at soon, and for how long each would be played, (n,).
+
+        Here they are in memory; a table of units that are elsewhere fetches them now.
+        """
+
     def find(self, ids: np.ndarray | Sequence[int] | int) -> np.ndarray:
         """Return the positions of unit ids, int64, in the same shape; -1 for unknown ids."""
         ids = np.asarray(ids, np.int64)

@@ -1,6 +1,5 @@
 """Verify every row, unit and audio file of a database, and repair it."""
 
-import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,10 +18,12 @@ from db.shards import checksum, file_problem, read_rows, remove_impostors, shard
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writer_lock, writing
-from files.errors import DatabaseError, system_reason
+from files.errors import AudioError, DatabaseError, system_reason
 from files.hashing import hash_file
 from files.names import quoted
 from files.progress import Progress, no_progress
+from files.remote_errors import FetchError
+from files.roots import Roots
 
 
 @dataclass
@@ -121,30 +122,30 @@ class _Verifier:
 
     def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
         result = self._result
-        folder = self._find_folder(root) if check_files else Path()
+        roots = self._find_roots(root)
         sources = self._read_sources()
         result.sources = len(sources)
-        if check_files and not os.path.isdir(folder):
+        if check_files and roots.missing():
             gone = "the corpus folder is gone; mount its disk, or name its new place with --root"
-            result.files.append((str(folder), gone))
+            result.files.append((str(roots), gone))
             check_files = False
         for done, source in enumerate(sources, start=1):
             if damage := self._check_rows(source):
                 result.damaged.append((source.path, damage))
-            if check_files and (problem := self._check_file(folder / source.path, source)):
+            if check_files and (problem := self._check_file(roots, source)):
                 result.files.append((source.path, problem))
             progress(done, len(sources), source.path)
         self._check_units()
         return result
 
-    def _find_folder(self, root: str | Path | None) -> Path:
+    def _find_roots(self, root: str | Path | None) -> Roots:
         if root is None:
-            return find_root(self._path, read_config(self._connection))
+            return Roots.of(find_root(self._path, read_config(self._connection)))
         if not Path(root).is_dir():
             raise DatabaseError(
                 f"{root}: no such folder; give the corpus folder of {self._path} as root"
             )
-        return Path(root)
+        return Roots.of(root)
 
     def _read_sources(self) -> list[_VerifiedSource]:
         query = (
@@ -174,21 +175,19 @@ class _Verifier:
                 return "its units do not tile it"
         return None
 
-    def _check_file(self, file: Path, source: _VerifiedSource) -> str | None:
+    def _check_file(self, roots: Roots, source: _VerifiedSource) -> str | None:
         """Return the problem with an audio file, if any."""
         try:
+            file = roots.file_of(source.path)
             if hash_file(file) == source.content_hash:
                 return None
-            status = file.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return "the file is gone; put it back, or run demiurge db build --prune"
-        except OSError as error:
-            reason = system_reason(error)
-            return f"the file cannot be read ({reason}); check its permissions and its disk"
+            stamp = roots.stamp_of(source.path)
+        except (AudioError, OSError) as error:
+            return _why_unreadable(error)
         problem = "the file has changed since it was analysed"
         if self._repair:
             return f"{problem}; the next demiurge db build reads it again"
-        if (status.st_size, status.st_mtime_ns) != (source.n_bytes, source.mtime_ns):
+        if stamp != (source.n_bytes, source.mtime_ns):
             return f"{problem}; run demiurge db build"
         repair = f"demiurge db verify --repair {quoted(self._path)}"
         return f"{problem}, but not its size and date; run {repair}, then demiurge db build"
@@ -234,3 +233,12 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
     if names:
         write_normaliser(connection, path / "shards", settings)
     result.repaired = names
+
+
+def _why_unreadable(error: AudioError | OSError) -> str:
+    if isinstance(error, FetchError):
+        return error.reason
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "the file is gone; put it back, or run demiurge db build --prune"
+    reason = system_reason(error)
+    return f"the file cannot be read ({reason}); check its permissions and its disk"

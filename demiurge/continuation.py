@@ -247,7 +247,7 @@ def check_has_chroma(option: str, database: Database) -> None:
         wanted = ",".join((*database.settings.descriptors, "chroma"))
         raise ParameterError(
             f"{option} needs to know keys, but {database.path} has no chroma; build a"
-            f" database with them: demiurge db build {quoted(database.root)} NEW.db --units"
+            f" database with them: demiurge db build {quoted(str(database.root))} NEW.db --units"
             f" {database.settings.units} --descriptors {wanted}"
         )
 

@@ -127,8 +127,7 @@ def settle(
     if chosen == "shared":
         return Settled(sequence, path, chosen, _level(domains, chosen))
     sample = CorpusSample.of(index)
-    source = index.database.units.source[sample.positions]
-    sample = sample.only(_audible(sample.rows, index, source))
+    sample = sample.only(_audible(sample.rows, index, sample.source))
     rows = index.space.check_sequence(sequence.descriptors)
     audible = _audible(rows, index)
     far = None

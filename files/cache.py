@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -69,33 +69,8 @@ def cache_errors(folder: Path) -> AbstractContextManager[None]:
     return writing_errors(folder, f"{remedy} {FOLDER_VARIABLE}")
 
 
-def prune(kept: Iterable[Path], max_bytes: int, *, in_use: Container[Path]) -> None:
-    """Remove the least recently used entries until the rest fits in `max_bytes`.
-
-    Parameters
-    ----------
-    kept : iterable of Path
-        Files, or folders that are kept or removed whole. Their modification dates say when they
-        were last used. Other processes may remove some of them at the same time.
-    in_use : container of Path
-        Entries that stay.
-    """
-    entries = []
-    for path in kept:
-        with suppress(FileNotFoundError):
-            entries.append((path.stat().st_mtime_ns, path, _size(path)))
-    total = sum(size for _, _, size in entries)
-    for _, path, size in sorted(entries):
-        if total <= max_bytes:
-            return
-        if path not in in_use:
-            total -= size
-            _remove(path)
-
-
-def _size(path: Path) -> int:
-    files = [path, *path.rglob("*")]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _modified_ns(status: os.stat_result) -> int:
+    return status.st_mtime_ns
 
 
 def _remove(path: Path) -> None:
@@ -103,3 +78,45 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def prune(
+    kept: Iterable[Path],
+    max_bytes: int,
+    *,
+    in_use: Container[Path],
+    last_used: Callable[[os.stat_result], int] = _modified_ns,
+    remove: Callable[[Path], None] = _remove,
+) -> None:
+    """Remove the least recently used entries until the rest fits in `max_bytes`.
+
+    Parameters
+    ----------
+    kept : iterable of Path
+        Files, or folders that are kept or removed whole. Other processes may remove some of them
+        at the same time.
+    in_use : container of Path
+        Entries that stay.
+    last_used : callable, optional
+        When an entry was last used, by default its modification date.
+    remove : callable, optional
+        Raises an `OSError` if an entry cannot be removed now.
+    """
+    entries = []
+    for path in kept:
+        with suppress(FileNotFoundError):
+            entries.append((last_used(path.stat()), path, _size(path)))
+    total = sum(size for _, _, size in entries)
+    for _, path, size in sorted(entries):
+        if total <= max_bytes:
+            return
+        if path in in_use:
+            continue
+        with suppress(OSError):  # in use, or of another user
+            remove(path)
+            total -= size
+
+
+def _size(path: Path) -> int:
+    files = [path, *path.rglob("*")]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -6,11 +6,12 @@ lock tells which are in use; the system frees it with the program, however that 
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from files.in_use import remove_unused
 
 try:
     import fcntl
@@ -80,21 +81,7 @@ def _remove_abandoned(folder: Path) -> None:
         return
     for name in filter(NAME.fullmatch, names):
         with suppress(OSError):  # another program's, or removed by one
-            _remove_unused(folder / name)
-
-
-def _remove_unused(path: Path) -> None:
-    """Remove a file or folder; raise an `OSError` if it is in use."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    finally:
-        os.close(handle)
+            remove_unused(folder / name)
 
 
 def _lock(handle: int) -> bool:

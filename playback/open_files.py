@@ -81,13 +81,23 @@ class RawFile:
 
 def open_in_place(path: Path, info: AudioInfo) -> OpenFile:
     """Open a lossless file in the fastest way that it allows."""
+    plain = plain_samples(path, info)
+    if plain is None:
+        return LibraryFile(path, info)
+    offset, integers = plain
+    return RawFile(path, info.channels, info.n_samples, offset=offset, integers=integers)
+
+
+def plain_samples(path: Path, info: AudioInfo) -> tuple[int, bool] | None:
+    """Return the byte at which plain samples begin, and whether they are 16-bit integers.
+
+    None if they are neither that nor float32.
+    """
     is_plain = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
-    if is_plain and not info.layout.parts:
-        offset = _data_offset(path)
-        if offset is not None:
-            integers = info.subtype == "PCM_16"
-            return RawFile(path, info.channels, info.n_samples, offset=offset, integers=integers)
-    return LibraryFile(path, info)
+    if not is_plain or info.layout.parts:
+        return None
+    offset = _data_offset(path)
+    return None if offset is None else (offset, info.subtype == "PCM_16")
 
 
 def _data_offset(path: Path) -> int | None:

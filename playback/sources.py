@@ -2,15 +2,14 @@
 
 PCM files at the plan's rate are read in place through open handles. Lossy files do not seek
 exactly, FLAC files seek slowly, and files at other rates must be resampled as a whole. These are
-decoded once, completely, into the cache (see audio/decoded.py), and read from there.
+decoded once, completely, into the cache (see audio/decoded.py), and read from there. Objects in
+object storage are fetched first, or read in ranges (see remote_sources.py).
 """
 
-import math
 import os
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -20,12 +19,14 @@ from audio.channels import fit_channels
 from audio.decoded import DecodedCache
 from audio.read import AudioInfo, probe
 from files.errors import AudioError, PlanError
-from files.hashing import hash_file
 from files.names import without_name
 from files.progress import Progress, no_progress
+from files.remote_errors import FetchError
 from files.roots import Roots
 from playback.open_files import OpenFile, RawFile, check_end, open_in_place
 from playback.plan import Plan
+from playback.remote_sources import RemoteSources, Span
+from playback.source_checks import find_problem
 from playback.steps import lies_outside
 
 OPEN_FILES = 64  # handles kept open at a time
@@ -58,6 +59,7 @@ class SourceReader:
         self._sample_rate = sample_rate
         self._channels = channels
         self._cache = cache or DecodedCache()
+        self._remote = RemoteSources(sample_rate)
         self._open: OrderedDict[str, OpenFile] = OrderedDict()
         self._lengths: dict[str, int] = {}
         # headers, and the size and date of the files they were read from
@@ -72,6 +74,7 @@ class SourceReader:
         for file in self._open.values():
             file.close()
         self._open.clear()
+        self._remote.close()
 
     def prepare(self, plan: Plan, progress: Progress = no_progress) -> dict[str, str]:
         """Check every source of a plan, and decode those that cannot be read in place.
@@ -83,8 +86,10 @@ class SourceReader:
         dict
             The problem with each source that is missing, unreadable or changed.
         """
-        counts = Counter(step.source for step in plan.steps)
-        return self._prepare_all(counts, plan.sources, progress)
+        spans: dict[str, list[Span]] = {}
+        for step in plan.steps:
+            spans.setdefault(step.source, []).append((step.start_sample, step.end_sample))
+        return self._prepare_all(spans, plan.sources, progress)
 
     def prepare_sources(
         self,
@@ -107,20 +112,21 @@ class SourceReader:
         dict
             The problem with each source that is missing, unreadable or changed.
         """
-        return self._prepare_all(dict.fromkeys(sources, math.inf), stamps or {}, progress)
+        return self._prepare_all(dict.fromkeys(sources), stamps or {}, progress)
 
     def _prepare_all(
         self,
-        counts: Mapping[str, float],
+        spans: Mapping[str, Sequence[Span] | None],
         stamps: Mapping[str, dict[str, Any]],
         progress: Progress,
     ) -> dict[str, str]:
-        """Prepare sources, each given with the number of times that it will be read."""
+        """Prepare sources, each given with the samples that are played; None if it may be any."""
+        self.roots.look_up(spans)
         problems = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             tasks = {
-                pool.submit(self._prepare, source, count, stamps.get(source)): source
-                for source, count in counts.items()
+                pool.submit(self._prepare, source, played, stamps.get(source)): source
+                for source, played in spans.items()
             }
             try:
                 for done, task in enumerate(as_completed(tasks), start=1):
@@ -132,7 +138,7 @@ class SourceReader:
                 pool.shutdown(cancel_futures=True)
                 raise
         self._cache.prune()
-        return {source: problems[source] for source in counts if source in problems}
+        return {source: problems[source] for source in spans if source in problems}
 
     def length(self, source: str) -> int:
         """Return the number of samples in the source at the plan's rate.
@@ -183,38 +189,39 @@ class SourceReader:
                 f"{source}: samples {start_sample} to {end} are not all finite; repair the file"
             )
 
-    def _prepare(self, source: str, n_reads: float, stamp: dict[str, Any] | None) -> str | None:
-        """Prepare a source to be read `n_reads` times; return its problem, if any."""
-        path = self.roots.file_of(source)
+    def _prepare(
+        self, source: str, played: Sequence[Span] | None, stamp: dict[str, Any] | None
+    ) -> str | None:
+        """Prepare a source, of which some samples are played; return its problem, if any."""
         try:
-            if problem := self._find_problem(source, stamp):
-                return problem
-            info = self._header(source)
-            seconds = info.n_samples / info.sample_rate
-            if info.format == "FLAC" and n_reads * FLAC_SEEK_SECONDS < seconds:
-                self._in_place.add(source)
-            self._lengths[source] = self._load(source, path, info)
+            problem = find_problem(self.roots, source, stamp, outside=self._outside)
+            if not problem:
+                self._lengths[source] = self._find_length(source, played)
+        except FetchError as error:
+            problem = error.reason
         except AudioError as error:
-            return without_name(str(error), path)
+            problem = without_name(str(error), self.roots.file_of(source))
         except OSError as error:
-            return f"cannot be read ({error.strerror})"
+            problem = f"cannot be read ({error.strerror})"
         except UnicodeEncodeError:
-            return "its name is not valid; rename it"
-        return None
+            problem = "its name is not valid; rename it"
+        return problem
 
-    def _find_problem(self, source: str, stamp: dict[str, Any] | None) -> str | None:
-        """Return why a file may not be read at all, if so."""
-        path = self.roots.file_of(source)
-        if lies_outside(source) and not self._outside:
-            return f"outside of the corpus folder {self.roots}; only demiurge playback plays it"
-        if not path.is_file():
-            return f"missing{_resembling(path)}"
-        if _has_changed(path, stamp, surely=lies_outside(source)):
-            return "not the file that the plan was made from"
-        return None
+    def _find_length(self, source: str, played: Sequence[Span] | None) -> int:
+        """Return the length of a source in samples, after fetching or decoding it if necessary."""
+        found = self.roots.object_of(source)
+        if found and self._remote.prepare(source, found, played or ()):
+            return self._header(source).n_samples
+        info = self._header(source)
+        seconds = info.n_samples / info.sample_rate
+        is_little = played is not None and len(played) * FLAC_SEEK_SECONDS < seconds
+        if info.format == "FLAC" and is_little:
+            self._in_place.add(source)
+        return self._load(source, info)
 
-    def _load(self, source: str, path: Path, info: AudioInfo) -> int:
+    def _load(self, source: str, info: AudioInfo) -> int:
         """Decode a source if necessary; return its length in samples."""
+        path = self.roots.file_of(source)
         if not self._reads_in_place(source, info):
             return self._cache.entry(path, info.channels, self._sample_rate).n_samples
         if info.format == "FLAC":
@@ -230,6 +237,8 @@ class SourceReader:
 
     def _header(self, source: str) -> AudioInfo:
         """Return a source's header, which is only read again if the file changes."""
+        if partial := self._remote.info(source):
+            return partial
         path = self.roots.file_of(source)
         status = path.stat()
         version = status.st_size, status.st_mtime_ns
@@ -244,50 +253,27 @@ class SourceReader:
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source]
-        path = self.roots.file_of(source)
-        if not path.is_file() or (lies_outside(source) and not self._outside):
+        is_refused = lies_outside(source) and not self._outside
+        if is_refused or self.roots.stamp_of(source) is None:
             raise PlanError(
                 f"{source}: not in the corpus folder {self.roots}; put it back, or name the folder"
                 " with --root"
             )
-        info = self._header(source)
-        file: OpenFile
-        if self._reads_in_place(source, info):
-            file = open_in_place(path, info)
-        else:
-            entry = self._cache.entry(path, info.channels, self._sample_rate)
-            file = RawFile(entry.path, info.channels, entry.n_samples)
+        file = self._remote.open(source) or self._open_whole(source)
         while len(self._open) >= OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         self._open[source] = file
         return file
 
+    def _open_whole(self, source: str) -> OpenFile:
+        path = self.roots.file_of(source)
+        info = self._header(source)
+        if self._reads_in_place(source, info):
+            return open_in_place(path, info)
+        entry = self._cache.entry(path, info.channels, self._sample_rate)
+        return RawFile(entry.path, info.channels, entry.n_samples)
+
 
 def sources_of(plan: Plan) -> Iterable[str]:
     """Return the sources that a plan plays, in the order of their first use."""
     return dict.fromkeys(step.source for step in plan.steps)
-
-
-def _resembling(path: Path) -> str:
-    """Return a hint at a file with a similar name, or "" if there is none."""
-    if not path.parent.is_dir():
-        return ""
-    names = [other.name for other in path.parent.iterdir() if other.is_file()]
-    found = get_close_matches(path.name, names, 1, 0.8)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _has_changed(path: Path, stamp: dict[str, Any] | None, *, surely: bool) -> bool:
-    """Return whether a file differs from its stamp; without one nothing is known to have changed.
-
-    Its content is only read if its date differs. If it must `surely` be the file, it must have a
-    stamp, and its content is always read.
-    """
-    if surely:
-        return stamp is None or hash_file(path) != stamp["hash"]
-    if stamp is None:
-        return False
-    now = path.stat()
-    if now.st_size != stamp["bytes"]:
-        return True
-    return now.st_mtime_ns != stamp["modified_ns"] and hash_file(path) != stamp["hash"]

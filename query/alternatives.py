@@ -77,7 +77,7 @@ def measure_units(
 ) -> list[Alternative]:
     """Return the costs of units at a step, in the order of `positions`."""
     target_vector = space.sequence_vectors(np.asarray(target)[None])
-    distances = space.distances(space.unit_vectors(positions), target_vector)
+    distances = space.target_costs(positions, space.unit_vectors(positions), target_vector)
     return with_joins(space, positions, distances, place)
 
 

@@ -164,13 +164,15 @@ def source_blocks(database: Database) -> dict[Block, int]:
 def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> bool:
     """Return whether the database has changed too much for the index to be updated."""
     changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
-    then = cached.normaliser
+    is_much = changed > MOST_CHANGED * max(cached.index.ntotal, 1)
+    return is_much or drift(cached.normaliser, now) > MOST_DRIFT
+
+
+def drift(then: Normaliser, now: Normaliser) -> float:
+    """Return the most by which a mean or a deviation differs, in deviations of `now`."""
     shift = np.abs(then.mean - now.mean) / now.std
     scale = np.abs(then.std / now.std - 1)
-    return (
-        changed > MOST_CHANGED * max(cached.index.ntotal, 1)
-        or float(max(shift.max(), scale.max())) > MOST_DRIFT
-    )
+    return float(max(shift.max(), scale.max()))
 
 
 def stale_ids(cached: Cached, blocks: Iterable[Block]) -> np.ndarray:

@@ -13,14 +13,15 @@ from functools import cached_property
 
 import numpy as np
 
-from db.unit_table import Units
 from files.errors import ParameterError
 from query.gumbel import gumbel_noise
 from query.index import Matches, UnitIndex
 from query.options import DEFAULT_K, PathOptions
 from query.rules import NEAR, REST
+from query.steps import check_locked, split_steps
 
 LEAST_SPREAD = 1e-3  # of target costs, in case all candidates are alike
+EXPECTED_PARTS = 256  # whose candidates are fetched at once if units are elsewhere
 _TRUE = np.ones(1, bool)
 
 
@@ -81,6 +82,7 @@ class Candidates:
         self.locked = self._lock(locked_steps)
         self._check_rests()
         self._earlier: list[np.ndarray] = []
+        self._expected = range(0)
 
     def __len__(self) -> int:
         """Number of parts."""
@@ -161,7 +163,7 @@ class Candidates:
             Units that follow, in their source, what is played before, or `REST`. Those that the
             filters leave out or that end too soon are not added; at a locked part none is.
         """
-        nearest = self._nearest[part]
+        nearest = self._nearest_of(part)
         if part in self.locked:
             return nearest
         may_play = self._allowed[going_on]
@@ -173,7 +175,7 @@ class Candidates:
 
     def with_one(self, part: int, unit: int) -> np.ndarray:
         """Return `at` of a single unit that goes on, or of a `REST`."""
-        nearest = self._nearest[part]
+        nearest = self._nearest_of(part)
         if unit == REST or part in self.locked or not self._allowed[unit]:
             return nearest
         place = int(nearest.searchsorted(unit))
@@ -181,6 +183,17 @@ class Candidates:
         if is_near or self.units.samples_left[unit] < self._least_samples[part]:
             return nearest
         return np.concatenate([nearest[:place], [unit], nearest[place:]])
+
+    def _nearest_of(self, part: int) -> np.ndarray:
+        """Return the nearest units of a part; from now on, expect those of the parts after it."""
+        if part not in self._expected:
+            self._expected = range(part, min(part + EXPECTED_PARTS, len(self)))
+            parts = self._nearest[part : self._expected.stop]
+            here = np.concatenate(parts)
+            played = self.n_samples[part : self._expected.stop]
+            played = np.repeat(played, [len(one) for one in parts])
+            self.units.expect(here[here != REST], played[here != REST])
+        return self._nearest[part]
 
     def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
         """Return the length in samples of each candidate of a part."""
@@ -217,14 +230,14 @@ class Candidates:
 
     def target_costs(self, part: int, here: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return how badly candidates fit a part, given their `Space.vectors`, float32, (n,)."""
-        return self.space.distances(vectors, self.targets[part])
+        return self.space.target_costs(here, vectors, self.targets[part])
 
     def path_costs(self, path: np.ndarray) -> np.ndarray:
         """Return how badly each unit of a path fits its part, float32, (n,); 0 at rests."""
         played = np.flatnonzero(path != REST)
         costs = np.zeros(len(path), np.float32)
         vectors = self.space.unit_vectors(path[played])
-        costs[played] = self.space.distances(vectors, self.targets[played])
+        costs[played] = self.space.target_costs(path[played], vectors, self.targets[played])
         return costs
 
     def keep_apart(self, path: np.ndarray) -> float:
@@ -258,43 +271,3 @@ class Candidates:
         """Mean difference between the highest and lowest target cost of a step's matches."""
         distances = self.matches.distances
         return max(float((distances[:, -1] - distances[:, 0]).mean()), LEAST_SPREAD)
-
-
-def split_steps(step_samples: np.ndarray, n_parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split steps into parts of nearly equal length; return each part's step and samples."""
-    steps = np.repeat(np.arange(len(step_samples)), n_parts)
-    part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
-    total = step_samples[steps]
-    parts = n_parts[steps]
-    return steps, (part + 1) * total // parts - part * total // parts
-
-
-def check_locked(
-    units: Units, locked: Mapping[int, int], step_samples: np.ndarray, *, whole_units: bool
-) -> None:
-    """Check that steps can play their locked units; arguments as `query.path.find_paths`.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such step or unit, or the unit's source ends before the step does.
-    """
-    for step, position in sorted(locked.items()):
-        if not 0 <= step < len(step_samples):
-            raise ParameterError(
-                f"step {step} cannot be locked: the sequence has steps 0 to {len(step_samples) - 1}"
-            )
-        if position == REST:
-            continue
-        if not 0 <= position < len(units):
-            raise ParameterError(
-                f"step {step}: there is no unit at position {position} to lock; positions are 0 to"
-                f" {len(units) - 1}"
-            )
-        samples_left = int(units.samples_left[position])
-        if samples_left < step_samples[step] and not whole_units:
-            raise ParameterError(
-                f"step {step}: unit {units.ids[position]} cannot be locked: its source ends"
-                f" after {samples_left} samples and the step lasts {step_samples[step]}; lock"
-                " another unit, or make the step shorter"
-            )

@@ -13,7 +13,16 @@ import xxhash
 
 from db.database import Database
 from files.progress import Progress
-from query.cache import Cached, has_drifted, load_index, save_index, source_blocks, stale_ids
+from query.cache import (
+    MOST_DRIFT,
+    Cached,
+    drift,
+    has_drifted,
+    load_index,
+    save_index,
+    source_blocks,
+    stale_ids,
+)
 from query.proposals import TRAINED, make_cells, n_cells, search_cells
 from query.space import Space
 
@@ -41,8 +50,11 @@ class Cells:
         return self._cached.index
 
     def fits(self, space: Space) -> bool:
-        """Return whether the cells were found with the distances of this space."""
-        return np.array_equal(self._space.factors, space.factors)
+        """Return whether the cells were found with nearly the distances of this space."""
+        return (
+            np.array_equal(self._space.factors, space.factors)
+            and drift(self._cached.normaliser, space.database.normaliser) <= MOST_DRIFT
+        )
 
     def propose(
         self, sequence: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None
@@ -88,7 +100,7 @@ class Cells:
         settings = self._database.settings
         key = f"{self.kind} {space.metric} {settings.hash} {space.factors.tobytes().hex()}"
         name = xxhash.xxh3_64_hexdigest(key.encode())
-        return self._database.path / "index" / f"{name}.faiss"
+        return self._database.index_folder / f"{name}.faiss"
 
     def _train(self) -> faiss.Index:
         n_units = len(self._database.units)

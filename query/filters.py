@@ -17,6 +17,8 @@ from db.settings import METRICAL, STD_SUFFIX
 from db.source_names import fitting_sources
 from files.errors import ParameterError
 from files.ranges import shown
+from files.roots import SEPARATOR
+from query.left_units import check_some_left
 from query.likeness import LIKE, Likeness, likeness_of, most_alike
 
 RELATIONS: dict[str, Callable] = {
@@ -26,7 +28,7 @@ RELATIONS: dict[str, Callable] = {
     "<": operator.lt,
 }
 CONDITION = re.compile(
-    r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+    r"\s*(?:([\w.-]+):)?([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 )
 
 Range = tuple[float, float]
@@ -38,14 +40,19 @@ RANGES = ("seconds", "milliseconds", LOUDNESS)  # of `Filters`
 
 @dataclass(frozen=True)
 class Condition:
-    """Compares a descriptor, or one of `UNIT_COLUMNS`, with a number in the same unit."""
+    """Compares a descriptor, or one of `UNIT_COLUMNS`, with a number in the same unit.
+
+    If it names one of several databases, it holds for the units of that one only.
+    """
 
     column: str
     relation: str
     value: float
+    database: str = ""
 
     def __str__(self) -> str:
-        return f"{self.column}{self.relation}{self.value!r}".removesuffix(".0")
+        condition = f"{self.column}{self.relation}{self.value!r}".removesuffix(".0")
+        return f"{self.database}{SEPARATOR}{condition}" if self.database else condition
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,11 @@ class Filters:
     loudness: Range = EVERYTHING
     where: tuple[Condition, ...] = ()
     like: Likeness | None = None
+
+    @property
+    def like_has_condition(self) -> bool:
+        """True if a condition says how much units must sound like it."""
+        return any(one.column == LIKE for one in self.where)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the filters that are set, for JSON; open sides are null."""
@@ -127,10 +139,11 @@ def parse_condition(text: str) -> Condition:
             f"{text!r} is not a condition; write a descriptor, {' or '.join(UNIT_COLUMNS)}, then"
             f" one of {' '.join(RELATIONS)}, and a number"
         )
-    value = float(match[3])
+    database, column, relation, number = match.groups()
+    value = float(number)
     if not np.isfinite(value):
         raise ParameterError(f"{text!r}: the number is too large; write a smaller one")
-    return Condition(match[1], match[2], value)
+    return Condition(column, relation, value, database or "")
 
 
 def _take_texts(name: str, values: Any) -> tuple[str, ...]:
@@ -159,6 +172,20 @@ def _take_range(name: str, sides: Any) -> Range:
 
 
 def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
+    """Return `apply_filters`, of which something must be left.
+
+    Raises
+    ------
+    ParameterError
+        As `apply_filters`, or if no unit is left; the message then says how many units each filter
+        left.
+    """
+    allowed, counts = apply_filters(database, filters)
+    check_some_left(database.path, counts)
+    return allowed, counts
+
+
+def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
     """Apply the filters one after another.
 
     Returns
@@ -170,37 +197,24 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     Raises
     ------
     ParameterError
-        If there is no such descriptor or tag, or if no unit is left; the message then says how many
-        units each filter left.
+        If there is no such descriptor or tag.
     """
     allowed = np.ones(len(database.units), bool)
     counts = {"all": len(database.units)}
     for name, fulfilled in _masks(database, filters):
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
-    if filters.like is not None and not any(one.column == LIKE for one in filters.where):
+    if filters.like is not None and not filters.like_has_condition:
         allowed &= most_alike(likeness_of(database, filters.like), allowed)
         counts[f"like {filters.like}"] = int(allowed.sum())
-    if not allowed.any():
-        raise ParameterError(
-            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one"
-            " that leaves too few"
-        )
     return allowed, counts
-
-
-def counts_text(counts: dict[str, int]) -> str:
-    """Return the counts of `filter_units` as text."""
-    return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each filter's description, and which units meet it, bool, (n_units,)."""
     units = database.units
     if filters.sources:
-        paths = [source.path for source in database.sources]
-        fitting = set().union(*(fitting_sources(paths, pattern) for pattern in filters.sources))
-        fits = np.array([path in fitting for path in paths], bool)
+        fits = _find_fitting(database, filters.sources)
         yield f"source {' or '.join(filters.sources)}", fits[units.source]
     if filters.tags:
         tagged = _find_tagged(database, filters.tags)
@@ -215,7 +229,38 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
         yield _range_mask("LUFS", filters.loudness, _descriptor_values(database, LOUDNESS))
     for condition in filters.where:
         values = _condition_values(database, condition.column, filters.like)
-        yield str(condition), RELATIONS[condition.relation](values, condition.value)
+        fulfilled = RELATIONS[condition.relation](values, condition.value)
+        if condition.database:
+            fulfilled |= ~_of_database(database, condition)
+        yield str(condition), fulfilled
+
+
+def _of_database(database: Database, condition: Condition) -> np.ndarray:
+    """Return which units are of the database that a condition names, bool, (n_units,)."""
+    if condition.database not in database.names:
+        known = ", ".join(database.names) or "only one, which has no name"
+        raise ParameterError(
+            f"{condition}: no database is called {condition.database!r}; there are {known}"
+        )
+    number = database.names.index(condition.database)
+    return (database.source_member == number)[database.units.source]
+
+
+def _find_fitting(database: Database, patterns: tuple[str, ...]) -> np.ndarray:
+    """Return which sources a pattern means, bool, (n_sources,).
+
+    Of several databases, a pattern that names none means the sources of all.
+    """
+    paths = [source.path for source in database.sources]
+    fitting: set[str] = set()
+    for pattern in patterns:
+        if database.names and pattern.partition(SEPARATOR)[0] not in database.names:
+            own = {path: path.partition(SEPARATOR)[2] for path in paths}
+            found = fitting_sources(own.values(), pattern)
+            fitting |= {path for path in paths if own[path] in found}
+        else:
+            fitting |= fitting_sources(paths, pattern)
+    return np.array([path in fitting for path in paths], bool)
 
 
 def _find_tagged(database: Database, tags: tuple[str, ...]) -> np.ndarray:

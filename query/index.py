@@ -6,32 +6,22 @@ corpora it compares compressed vectors. The proposals are therefore measured aga
 ordered by distance, then by unit. Descriptors are read from the database as they are needed.
 """
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
-import faiss
 import numpy as np
 
 from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.cells import Cells
-from query.filters import Filters, counts_text, filter_units
-from query.proposals import (
-    FLAT_UNITS,
-    GPU_MOST,
-    OTHER_SPACE,
-    PQ_LEVELS,
-    choose_kind,
-    make_flat,
-    n_proposals,
-    on_gpu,
-)
+from query.filters import Filters, filter_units
+from query.left_units import none_long_enough
+from query.proposals import FLAT_UNITS
+from query.proposer import Proposer
 from query.space import Space
 
-BLOCK_UNITS = 1 << 16  # units read and indexed at a time
 RANK_ROWS = 1 << 14  # proposals measured again at a time: 3 MB, to stay in the processor's cache
 SEARCH_STEPS = 4096  # steps searched between two reports of progress
 
@@ -57,8 +47,6 @@ class UnitIndex:
     Attributes
     ----------
     space : Space
-    kind : str
-        One of `query.names.INDEX_KINDS`.
     allowed : ndarray, bool, shape (n_units,)
         True for units that pass the filters: only these are found, or added as a continuation.
     counts : dict
@@ -98,16 +86,33 @@ class UnitIndex:
         self.progress = progress
         self.allowed, self.counts = filter_units(space.database, filters or Filters())
         self._min_samples = min_samples
-        self._flat_units = flat_units
         self._searchable = self._find_long_enough(min_samples)
-        width = len(space.factors)
-        self.kind = choose_kind(kind, space.metric, len(self), width, flat_units=flat_units)
-        n_units = len(space.database.units)
-        if self.kind == "pq" and n_units < PQ_LEVELS:
-            raise ParameterError(
-                f"index=pq needs {PQ_LEVELS} units, {space.database.path} has {n_units}; use flat"
+        self._proposers = [
+            Proposer(
+                space,
+                member,
+                first=first,
+                searchable=searchable,
+                kind=kind,
+                flat_units=flat_units,
+                progress=progress,
             )
-        self._cells = None if self.kind == "flat" else Cells(space, self.kind, progress)
+            for member, first, searchable in self._of_members(self._searchable)
+        ]
+
+    @property
+    def kind(self) -> str:
+        """One of `query.names.INDEX_KINDS`; of several databases, the kinds of theirs."""
+        return " and ".join(sorted({one.kind for one in self._proposers if len(one)}))
+
+    def _of_members(self, searchable: np.ndarray) -> Iterator[tuple[Database, int, np.ndarray]]:
+        """Yield each member of the database, its first position, and its part of some units."""
+        first = 0
+        for member in self.database.members.values() or (self.database,):
+            stop = first + len(member.units)
+            begin, end = np.searchsorted(searchable, (first, stop))
+            yield member, first, searchable[begin:end]
+            first = stop
 
     def allowing(self, allowed: np.ndarray) -> Self:
         """Return this index for other units that pass the filters, bool, (n_units,).
@@ -119,12 +124,15 @@ class UnitIndex:
         ParameterError
             If no unit is left that is long enough.
         """
-        other = self._copy()
+        other = copy(self)
         other.allowed = allowed
         other.counts = {"all": len(allowed), "filters": int(allowed.sum())}
         other._searchable = other._find_long_enough(self._min_samples)
-        if self._cells is not None:
-            other.kind = "flat" if len(other) <= self._flat_units else self._cells.kind
+        members = self._of_members(other._searchable)
+        other._proposers = [
+            proposer.allowing(searchable)
+            for proposer, (_, _, searchable) in zip(self._proposers, members, strict=True)
+        ]
         return other
 
     def weighing(self, space: Space) -> Self:
@@ -133,14 +141,9 @@ class UnitIndex:
         The cells are the same: what they propose is near in the former space, and measured in the
         new one.
         """
-        other = self._copy()
-        other.space = space
-        return other
-
-    def _copy(self) -> Self:
         other = copy(self)
-        for name in ("_flat", "_fast", "_allowed_bits"):
-            other.__dict__.pop(name, None)
+        other.space = space
+        other._proposers = [proposer.weighing(space) for proposer in self._proposers]
         return other
 
     def _find_long_enough(self, min_samples: int) -> np.ndarray:
@@ -148,14 +151,8 @@ class UnitIndex:
         samples_left = self.database.units.samples_left
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
-            is_filtered = len(self.counts) > 1
             most = samples_left[self.allowed].max(initial=0)
-            remedy = "relax the filters, or add" if is_filtered else "add"
-            raise ParameterError(
-                f"{self.database.path}: of the units that may be played"
-                f" ({counts_text(self.counts)}) none has {min_samples} samples from its start to"
-                f" the end of its source (the most: {most}); {remedy} longer audio"
-            )
+            raise none_long_enough(self.database.path, self.counts, min_samples, int(most))
         return np.flatnonzero(searchable)
 
     def __len__(self) -> int:
@@ -193,6 +190,28 @@ class UnitIndex:
         """Return units that can be found, at random and perhaps twice, int64, (count,)."""
         return self._searchable[np.random.default_rng(seed).integers(len(self), size=count)]
 
+    def spread(self, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return units that pass the filters, evenly spaced if there are more than `most`.
+
+        Returns
+        -------
+        positions : ndarray, int64, shape (n,), ascending
+        rows : ndarray, float32, shape (n, n_descriptors)
+        source : ndarray, int64, shape (n,)
+        """
+        allowed = np.flatnonzero(self.allowed)
+        positions = allowed[evenly(len(allowed), most)]
+        return positions, self.database.rows_at(positions), self.sources_of(positions)
+
+    def sources_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the source of units, int64, of the same shape."""
+        return self.database.units.source[positions]
+
+    @property
+    def n_sources(self) -> int:
+        """Number of sources that have units which pass the filters."""
+        return len(np.unique(self.sources_of(np.flatnonzero(self.allowed))))
+
     def check_k(self, k: int) -> None:
         """Raise a `ParameterError` if there are not k units that can be found."""
         if not 1 <= k <= len(self):
@@ -203,55 +222,24 @@ class UnitIndex:
 
     def _nearest(self, sequence: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the k nearest units and their distances, (steps, k)."""
-        proposed = self._propose(sequence, k)
+        each = [one.propose(sequence, k) for one in self._proposers if len(one)]
+        proposed = each[0] if len(each) == 1 else np.concatenate(each, axis=1)
         targets = self.space.vectors(sequence)
         block = max(RANK_ROWS // proposed.shape[1], 1)
         found = []
         for start in range(0, len(targets), block):
             rows = proposed[start : start + block]
             vectors = self.space.unit_vectors(rows.ravel()).reshape(*rows.shape, -1)
-            exact = self.space.distances(vectors, targets[start : start + block, None])
+            exact = self.space.target_costs(rows, vectors, targets[start : start + block, None])
             exact[rows < 0] = np.inf
             found.append(_smallest(rows, exact, k))
         positions, distances = zip(*found, strict=True)
         return np.concatenate(positions), np.concatenate(distances)
 
-    def _propose(self, sequence: np.ndarray, k: int) -> np.ndarray:
-        """Return positions that should include the k nearest, (steps, k or more).
 
-        Rows with fewer proposals are filled up with -1.
-        """
-        n = n_proposals(self.kind, k)
-        if self._cells is None or self.kind == "flat":
-            n = min(n, len(self))
-            index = self._fast if n <= GPU_MOST else self._flat
-            return self._searchable[index.search(self.space.vectors(sequence), n)[1]]
-        if not self._cells.fits(self.space):
-            n = max(n, OTHER_SPACE)
-        n = min(n, len(self))
-        ids = self._cells.propose(sequence, n, enough=k, allowed=self._allowed_bits)
-        return self.database.units.find(ids)
-
-    @cached_property
-    def _flat(self) -> faiss.Index:
-        index = make_flat(self.space.metric, len(self.space.factors))
-        for start in range(0, len(self), BLOCK_UNITS):
-            index.add(self.space.unit_vectors(self._searchable[start : start + BLOCK_UNITS]))
-        return index
-
-    @cached_property
-    def _fast(self) -> faiss.Index:
-        return on_gpu(self._flat)
-
-    @cached_property
-    def _allowed_bits(self) -> np.ndarray | None:
-        """A bit for each unit id, set if the unit can be found; None if all units can be."""
-        ids = self.database.units.ids
-        if len(self) == len(ids):
-            return None
-        allowed = np.zeros(ids[-1] + 1, bool)
-        allowed[ids[self._searchable]] = True
-        return np.packbits(allowed, bitorder="little")
+def evenly(n: int, most: int) -> np.ndarray:
+    """Return at most so many of the numbers from 0 to n - 1, evenly spaced, int64."""
+    return np.arange(n) if n <= most else np.arange(most) * n // most
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

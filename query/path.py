@@ -94,7 +94,7 @@ def find_paths(
     Raises
     ------
     ParameterError
-        As `UnitIndex.search` and `query.candidates.check_locked`; if min_reuse and max_run leave
+        As `UnitIndex.search` and `query.steps.check_locked`; if min_reuse and max_run leave
         nothing to play at some step; if no unit is near enough anywhere; or if there are fewer
         different paths than `variations`.
     """

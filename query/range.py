@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.settings import DURATION, METRICAL, STD_SUFFIX, DescriptorSettings
-from query.index import UnitIndex
+from query.index import UnitIndex, evenly
 from query.space import PITCH_COLUMN
 
 MOST_ROWS = 1 << 14  # units that the range of a corpus is measured on
@@ -52,20 +52,21 @@ class CorpusSample:
     positions : ndarray, int64, shape (n,)
         Positions in `Database.units`, ascending.
     rows : ndarray, float32, shape (n, n_descriptors), raw
+    source : ndarray, int64, shape (n,)
     """
 
     positions: np.ndarray
     rows: np.ndarray
+    source: np.ndarray
 
     @classmethod
     def of(cls, index: UnitIndex) -> "CorpusSample":
         """Return units that may be played, evenly spaced if there are many."""
-        positions = _spread(np.flatnonzero(index.allowed), MOST_ROWS)
-        return cls(positions, index.database.rows_at(positions))
+        return cls(*index.spread(MOST_ROWS))
 
     def only(self, kept: np.ndarray) -> "CorpusSample":
-        """Return the units for which `kept`, bool, (n,), is true."""
-        return CorpusSample(self.positions[kept], self.rows[kept])
+        """Return the units at `kept`, bool, (n,), or some of their numbers."""
+        return CorpusSample(self.positions[kept], self.rows[kept], self.source[kept])
 
 
 def farness(index: UnitIndex, sequence: np.ndarray, sample: CorpusSample) -> float:
@@ -83,31 +84,23 @@ def farness(index: UnitIndex, sequence: np.ndarray, sample: CorpusSample) -> flo
     """
     if not len(sequence) or not len(sample.positions):
         return 0.0
-    chosen = _spread(np.arange(len(sample.positions)), MOST_MEASURED)
-    apart = _distances_apart(index, sample.positions[chosen], sample.rows[chosen])
+    chosen = evenly(len(sample.positions), MOST_MEASURED)
+    apart = _distances_apart(index, sample.only(chosen))
     if not apart.any():
         return 0.0
-    steps = _spread(np.arange(len(sequence)), MOST_MEASURED)
+    steps = evenly(len(sequence), MOST_MEASURED)
     nearest = index.search(sequence[steps], k=1).distances
     return float(nearest.mean() / apart.mean())
 
 
-def _distances_apart(index: UnitIndex, positions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _distances_apart(index: UnitIndex, sample: CorpusSample) -> np.ndarray:
     """Return the distance of each unit to the nearest from elsewhere, if one is among the near."""
-    found = index.search(rows, k=min(NEAREST, len(index)))
-    source = index.database.units.source
-    is_other = source[found.positions] != source[positions][:, None]
-    if len(np.unique(source[index.allowed])) == 1:
-        is_other = np.abs(found.positions - positions[:, None]) > ELSEWHERE
+    found = index.search(sample.rows, k=min(NEAREST, len(index)))
+    is_other = index.sources_of(found.positions) != sample.source[:, None]
+    if index.n_sources == 1:
+        is_other = np.abs(found.positions - sample.positions[:, None]) > ELSEWHERE
     first = is_other.argmax(axis=1)
     return found.distances[np.arange(len(first)), first][is_other.any(axis=1)]
-
-
-def _spread(values: np.ndarray, most: int) -> np.ndarray:
-    """Return at most so many of the values, evenly spaced."""
-    if len(values) <= most:
-        return values
-    return values[np.arange(most) * len(values) // most]
 
 
 def bring_to_range(

@@ -115,8 +115,7 @@ class Rules:
             return 0
         begins = self._step_begins
         if self.whole_units:
-            shortest = self._units.n_samples.min()
-            return min(int(np.ceil(self._reuse_samples / shortest)), len(begins))
+            return min(int(np.ceil(self._reuse_samples / self._units.shortest)), len(begins))
         first_within = np.searchsorted(begins, begins - self._reuse_samples, side="right")
         return int((np.arange(len(begins)) - first_within).max() + 1)
 
@@ -263,9 +262,9 @@ class Novelty:
         if position == REST:
             return
         last = min(position + NEAR, len(self._source) - 1)
-        for near in range(max(position - NEAR, 0), last + 1):
-            if self._source[near] == self._source[position]:
-                self._uses[near] = self._uses.get(near, 0) + 1
+        near = np.arange(max(position - NEAR, 0), last + 1)
+        for one in near[self._source[near] == self._source[position]].tolist():
+            self._uses[one] = self._uses.get(one, 0) + 1
 
 
 def cost_of_past(

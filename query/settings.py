@@ -10,6 +10,8 @@ from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from files.ranges import shown
+from query.cluster.paged import PagedDatabase
+from query.cluster.remote_index import RemoteIndex
 from query.filters import Filters
 from query.index import UnitIndex
 from query.metrics import parse_metric
@@ -107,15 +109,19 @@ class SearchSettings:
         min_samples = 1
         if not database.settings.units_vary:
             # a unit whose source ends sooner would need another join
-            longest = database.units.samples_left.max(initial=0)
-            min_samples = int(min(step_samples.max(), longest))
-        return UnitIndex(
-            self.space(database),
-            min_samples=min_samples,
-            filters=self.filters,
-            kind=self.kind,
-            progress=progress,
-        )
+            min_samples = int(min(step_samples.max(), database.units.longest))
+        return self.index_of(database, min_samples=min_samples, progress=progress)
+
+    def index_of(
+        self, database: Database, *, min_samples: int = 1, progress: Progress = no_progress
+    ) -> UnitIndex:
+        """Return an index of the units that pass the filters; in shards if the database is."""
+        space = self.space(database)
+        asked: dict[str, Any] = {"min_samples": min_samples, "filters": self.filters}
+        if isinstance(database, PagedDatabase):
+            asked["weights"] = self.weights
+            return RemoteIndex(space, **asked, kind=self.kind, progress=progress)
+        return UnitIndex(space, **asked, kind=self.kind, progress=progress)
 
 
 def _parse_path(facts: Any) -> PathOptions:

@@ -18,7 +18,7 @@ import numpy as np
 from db.database import Database
 from files.errors import ParameterError
 from query.metrics import parse_metric, squared_lengths
-from query.weights import weight_columns
+from query.weights import share_of_distances, split_weights, weight_columns
 
 LEVEL_COLUMNS = ("mfcc0", "loudness", "rms")
 LEVEL = 2.0  # a step in level is more audible than any other
@@ -40,6 +40,8 @@ class Space:
     metric : Metric
     factors : ndarray, float32, shape (n_descriptors,)
         Weight of each descriptor.
+    preferences : dict of str to float
+        Weights of databases.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class Space:
         Parameters
         ----------
         weights : dict, optional
-            As `query.weights.weight_columns`.
+            As `query.weights.weight_columns`; and of databases among several, by whose weights the
+            distances of their units are divided.
         metric : str
             One of `query.names.METRICS`.
 
@@ -63,7 +66,9 @@ class Space:
         """
         self.database = database
         self.metric = parse_metric(metric)
-        self.factors = weight_columns(database.settings, weights or {})
+        self._weights, self.preferences = split_weights(weights or {}, database.names)
+        self.factors = weight_columns(database.settings, self._weights)
+        self._shares = share_of_distances(self.preferences, database.names)
         self._mean = database.normaliser.mean
         self._scale = self.factors / database.normaliser.std
 
@@ -124,6 +129,26 @@ class Space:
     def distances(self, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the distances of vectors from targets, (..., d) and (..., d) -> (...)."""
         return self.metric.of_differences(vectors - targets)
+
+    def target_costs(
+        self, positions: np.ndarray, vectors: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """Return what units cost for targets: their distances, by the weights of their databases.
+
+        Parameters
+        ----------
+        positions : ndarray, int64, shape (...)
+        vectors, targets : ndarray, float32, shape (..., d)
+            `vectors` are those of the units.
+        """
+        distances = self.distances(vectors, targets)
+        if self._shares is not None:
+            distances *= self._shares[self.database.member_of(positions)]
+        return distances
+
+    def of(self, database: Database) -> "Space":
+        """Return the space of another database with the same weights of descriptors and metric."""
+        return Space(database, weights=self._weights, metric=str(self.metric))
 
     @cached_property
     def joins(self) -> "JoinCosts":

@@ -10,6 +10,7 @@ other descriptors they are for `--like`.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from files.errors import ParameterError
 CLAP = "clap"
 DERIVED = 0.5  # weight of a frame's Δ and ΔΔ
 
-WEIGHT = re.compile(r"\s*([\w-]+)\s*=\s*(\d+\.?\d*|\.\d+)\s*")
+WEIGHT = re.compile(r"\s*([\w.-]+)\s*=\s*(\d+\.?\d*|\.\d+)\s*")
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -42,6 +43,35 @@ def parse_weights(text: str) -> dict[str, float]:
             raise ParameterError(f"{text!r} weighs {match[1]} twice; weigh it once")
         weights[match[1]] = float(match[2])
     return weights
+
+
+def split_weights(
+    weights: dict[str, float], databases: Sequence[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the weights of descriptors, and those of databases.
+
+    Raises
+    ------
+    ParameterError
+        If that of a database is 0.
+    """
+    of_databases = {name: weight for name, weight in weights.items() if name in databases}
+    for name, weight in of_databases.items():
+        if not weight:
+            raise ParameterError(f"weight {name}=0 must be above 0; leave the database out instead")
+    return {n: w for n, w in weights.items() if n not in databases}, of_databases
+
+
+def share_of_distances(
+    preferences: dict[str, float], databases: Sequence[str]
+) -> np.ndarray | None:
+    """Return what each database's distances are multiplied by, float32; None if all by 1.
+
+    One more, the last, is for sources of no database.
+    """
+    if not preferences:
+        return None
+    return np.array([1 / preferences.get(name, 1.0) for name in (*databases, "")], np.float32)
 
 
 def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> np.ndarray:

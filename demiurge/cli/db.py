@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,7 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
         "settings": opened.settings.to_dict(),
         "descriptors": list(opened.settings.names),
         "bands": kept_bands(opened)._asdict(),
-        "missing": [path for path in paths if not os.path.isfile(opened.root / path)],
+        "missing": opened.roots.find_missing(paths),
         "tags": tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
         "warnings": opened.warnings,
@@ -79,7 +78,7 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
 def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
     """Return the facts as rows of a table for people."""
     settings = opened.settings
-    is_there = os.path.isdir(opened.root)
+    is_there = not opened.roots.missing()
     there = "" if is_there else " (does not exist; name its new place with --root)"
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from demiurge.cli.candidate_table import candidate_table
 from demiurge.cli.options.command import Option, command
+from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
@@ -18,9 +19,9 @@ from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
+    from demiurge.cli.options.databases import Databases
     from demiurge.domains import Domains
     from demiurge.sequences import DescriptorSequence
-    from files.progress import Progress
     from query.index import UnitIndex
     from query.options import PathOptions
     from query.settings import SearchSettings
@@ -39,7 +40,7 @@ SHOWN_EXPLAINED = 5
     )
 )
 @click.argument("seed_file", metavar="SEED", type=ANY_PATH)
-@click.argument("database", metavar="DB", type=ANY_PATH)
+@databases_options
 @units_option(
     "-k",
     type=click.IntRange(1),
@@ -63,7 +64,7 @@ SHOWN_EXPLAINED = 5
 def query(
     context: click.Context,
     seed_file: Path,
-    database: Path,
+    databases: Databases,
     k: int | None,
     search: SearchSettings,
     domains: Domains,
@@ -75,12 +76,11 @@ def query(
 
     SEED is an audio or a forecast file.
     """
-    from db.database import Database
     from demiurge.domains import settle
     from demiurge.sequences import describe
 
     check_path_options(context, with_path=with_path)
-    opened = Database(database)
+    opened = databases.open()
     described = describe(seed_file, opened.settings)
     n_steps = len(described.descriptors)
     shown = min(steps or (n_steps if as_json else SHOWN_STEPS), n_steps)
@@ -90,11 +90,11 @@ def query(
             settled = settle(domains, index, described, replace(search.path, k=k))
             rows = explained_steps(index, settled.sequence, settled.path, shown=shown)
         else:
-            index = search_index(opened, search, progress)
+            index = search.index_of(opened, progress=progress)
             k = min(SHOWN_UNITS, len(index)) if k is None else k
             rows = nearest_steps(index, described, k, shown=shown)
     if as_json:
-        facts = {"seed": str(seed_file), "database": str(database)}
+        facts = {"seed": str(seed_file), "database": str(databases), **normaliser_facts(opened)}
         echo_json({**facts, **index_facts(index), "steps": rows})
         return
     most = SHOWN_EXPLAINED if with_path and k is None else k
@@ -102,6 +102,15 @@ def query(
     title = f"{seed_file}: {shown} of {n_steps} steps, nearest of {len(index)} units"
     echo_table(title, columns, cells)
     echo_counts(index.counts)
+    if normaliser := normaliser_facts(opened).get("normaliser"):
+        echo_line(f"distances are normalised by the units of {normaliser}")
+
+
+def normaliser_facts(database: Database) -> dict[str, Any]:
+    """Return which units distances are normalised by, of several databases; nothing of one."""
+    from demiurge.plans.settings import normaliser_of
+
+    return {"normaliser": normaliser_of(database)} if database.names else {}
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:
@@ -123,18 +132,10 @@ def check_path_options(context: click.Context, *, with_path: bool) -> None:
             raise click.UsageError(f"{parameter.opts[0]} says how to find a path; add --explain")
 
 
-def search_index(database: Database, search: SearchSettings, progress: Progress) -> UnitIndex:
-    """Return an index of the units that pass the filters, however short they are."""
-    from query.index import UnitIndex
-
-    space = search.space(database)
-    return UnitIndex(space, filters=search.filters, kind=search.kind, progress=progress)
-
-
 def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
     """Return the facts listed about the unit at a position in `database.units`."""
     return {
-        "unit": int(database.units.ids[position]),
+        "unit": database.stored_id(position),
         "source": database.sources[database.units.source[position]].path,
         "start_sample": int(database.units.start_sample[position]),
         "n_samples": int(database.units.n_samples[position]),
@@ -199,7 +200,7 @@ def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
 
 def echo_counts(counts: dict[str, int]) -> None:
     """Print how many units each filter leaves, if there are filters."""
-    from query.filters import counts_text
+    from query.left_units import counts_text
 
     if len(counts) > 1:
         echo_line("units left by the filters: " + counts_text(counts))

@@ -182,7 +182,8 @@ def _check_folder(out: Path, database: Database) -> None:
     ------
     ParameterError
     """
-    if out.resolve().is_relative_to(database.root.resolve()):
+    root = database.root
+    if isinstance(root, Path) and out.resolve().is_relative_to(root.resolve()):
         raise ParameterError(
             f"{out} lies in the corpus {database.root}, and its audio would become part of it; give"
             " another folder"

@@ -11,6 +11,7 @@ from audio.decibels import to_decibels
 from db.database import Database
 from demiurge.live.knobs import Knobs
 from demiurge.plans.levels import NEAR_SILENCE_DB, level_column
+from demiurge.reopen import as_database
 from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
 from playback.plan_document import MAX_CHANNELS
@@ -62,7 +63,7 @@ class Corpus:
 
     def __init__(
         self,
-        path: str | Path,
+        database: str | Path | Database,
         search: SearchSettings,
         *,
         root: str | Path | None = None,
@@ -76,7 +77,7 @@ class Corpus:
             If it cannot be opened, has no units, or its settings do not go with the weights.
         """
         faiss.omp_set_num_threads(1)  # threads take longer to start than one target takes
-        self.database = Database(path, root=root)
+        self.database = as_database(database, root)
         settings = self.database.settings
         self._first_weights = search.weights
         self.space = Space(

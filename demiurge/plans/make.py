@@ -91,7 +91,7 @@ def assemble(
     plan = Plan(
         database.sample_rate,
         _count_channels(database, used),
-        {"id": database.id, "root": str(database.root)},
+        database.describe(),
         tuple(steps),
         settings.to_dict(),
         sources=check_sources(database, used),
@@ -103,7 +103,7 @@ def assemble(
 
 def _count_channels(database: Database, used: set[str]) -> int:
     """Return how many channels the sources need."""
-    most = max(source.channels for source in database.sources if source.path in used)
+    most = max(database.sources_by_path[path].channels for path in used)
     return min(most, MAX_CHANNELS)
 
 
@@ -181,7 +181,7 @@ def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str
     paths = sorted(used)
     check_are_there(database.roots, paths)
     stamps = database.stamps(paths)
-    sizes = {path: database.roots.file_of(path).stat().st_size for path in paths}
+    sizes = {path: (database.roots.stamp_of(path) or (0, 0))[0] for path in paths}
     if changed := [path for path, stamp in stamps.items() if sizes[path] != stamp["bytes"]]:
         verb = "has" if len(changed) == 1 else "have"
         raise DatabaseError(

@@ -37,7 +37,7 @@ def check_can_stretch(database: Database) -> None:
         raise ParameterError(
             f"stretch=auto is for units of different lengths, and those of {database.path} are"
             f" {settings.units}; leave it out, or build a database of onsets or beats: demiurge db"
-            f" build {quoted(database.root)} NEW.db --units onset"
+            f" build {quoted(str(database.root))} NEW.db --units onset"
         )
     if not can_transform():
         raise ParameterError(

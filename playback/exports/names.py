@@ -40,12 +40,14 @@ def tracks_of(plan: Plan, cues: Iterable[Cue]) -> dict[int, dict[str, list[Cue]]
 
 
 def source_path(cue: Cue, roots: Roots) -> str:
-    """Return the absolute path of a cue's source.
+    """Return the absolute path of a cue's source; of an object, that of its copy in the cache.
 
     Raises
     ------
     PlanError
         If it does not fit in one line of a text file.
+    FetchError
+        If an object cannot be fetched.
     """
     path = str(roots.file_of(cue.step.source).absolute())
     if UNWRITABLE.search(path):

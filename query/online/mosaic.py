@@ -133,7 +133,7 @@ class OnlineMosaic:
         here = here[playable]
         options = wishes.options
         vectors, joins = vectors_after(self._space.joins, here, past.before)
-        distances = self._space.distances(vectors, self._space.vectors(target))
+        distances = self._space.target_costs(here, vectors, self._space.vectors(target))
         costs = costs[playable] + distances + options.continuity * joins
         if options.temperature:
             # here - step stays the same along a run, and so does its noise

@@ -502,7 +502,7 @@ def test_nothing_has_vanished_from_a_folder_that_cannot_be_read(corpus, tmp_path
         unreadable(".", PermissionError(13, "Permission denied"))
         return []
 
-    monkeypatch.setattr("db.build.find_audio", find_nothing)
+    monkeypatch.setattr("db.corpus_files.find_audio", find_nothing)
     report = build_database(corpus, path, prune=True)
     reason = "the folder cannot be read (Permission denied); check its permissions"
     assert (report.vanished, report.failed) == ([], [(".", reason)])

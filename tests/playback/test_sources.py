@@ -381,7 +381,7 @@ def test_a_source_that_the_plan_does_not_stamp_is_taken_as_it_is(tmp_path, tabla
 def test_an_untouched_file_is_not_read_through(tmp_path, tabla, monkeypatch):
     sf.write(tmp_path / "a.wav", tabla, RATE)
     plan = make_plan(tmp_path, ("a.wav", 0, 1024), sources={"a.wav": stamp(tmp_path / "a.wav")})
-    monkeypatch.setattr("playback.sources.hash_file", lambda _: pytest.fail("hashed"))
+    monkeypatch.setattr("playback.source_checks.hash_file", lambda _: pytest.fail("hashed"))
     assert problems(tmp_path, plan) == {}
 
 

@@ -99,7 +99,7 @@ def test_where_the_cells_hold_fewer_units_than_are_proposed_only_real_ones_are_f
         Space(database), kind="pq", filters=Filters(sources=(database.sources[longest].path,))
     )
     sequence = database.source_descriptors(len(database.sources) - 1)
-    assert (index._propose(sequence, 1) < 0).any()
+    assert (index._proposers[0].propose(sequence, 1) < 0).any()
     found = index.search(sequence, k=1).positions
     assert (database.units.source[found] == longest).all()
 
@@ -260,7 +260,7 @@ def test_growth_in_small_steps_adds_up(copied, monkeypatch):
         path.rename(copied / "c" / path.name)
         build_database(copied / "c", copied / "db")
         index = UnitIndex(Space(Database(copied / "db")), kind="pq")
-        assert index._cells.index.ntotal == len(index.database.units)
+        assert index._proposers[0]._cells.index.ntotal == len(index.database.units)
     assert 1 <= len(counted) <= 4
 
 
@@ -291,7 +291,7 @@ def test_an_index_that_another_process_replaces_meanwhile_is_not_mixed_with_ours
     file.with_suffix(".json").write_text(record)
     index = UnitIndex(Space(Database(copied / "db")), kind="ivf")
     assert "built anew" in caplog.text
-    assert index._cells.index.ntotal == len(index.database.units)
+    assert index._proposers[0]._cells.index.ntotal == len(index.database.units)
 
 
 def test_few_units_are_compared_one_by_one(copied):

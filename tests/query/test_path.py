@@ -34,6 +34,8 @@ class Toy:
         start = np.concatenate([np.arange(length) for length in lengths]) * HOP
         self.units = Units(np.arange(n) + 7, source, start, np.full(n, HOP), left)
         self.database = SimpleNamespace(
+            names=(),
+            members={},
             path="toy",
             units=self.units,
             sample_rate=RATE,

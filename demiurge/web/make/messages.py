@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from demiurge.reopen import DatabaseFiles
+
 
 @dataclass(frozen=True)
 class RenderTask:
@@ -16,8 +18,7 @@ class RenderTask:
     seed: Path
     seed_name: str
     model: Path | None
-    database: Path
-    root: Path | None
+    databases: DatabaseFiles
     folder: Path
     seconds: float
     continuity: float

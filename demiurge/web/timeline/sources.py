@@ -75,7 +75,7 @@ class PlanSources:
             return None
         if source in self._problems:
             return self._problems[source]
-        return None if self.roots.file_of(source).is_file() else "missing"
+        return "missing" if self.roots.stamp_of(source) is None else None
 
     def playable(self, plan: Plan) -> Plan | None:
         """Return the plan without the steps that cannot be played; None if none can."""

@@ -1,0 +1,234 @@
+"""A corpus that is searched in shards: what a driver and its shards have to agree on.
+
+    driver   SearchSettings ──► Asked ──┬─► shard 0   sources 0 … 812       positions 0 … 1 040 210
+                                        ├─► shard 1   sources 813 … 1 650
+             merged by distance    ◄────┴─► shard 2   …
+
+A shard is a range of sources, and so no run crosses from one to another. Units have the positions
+of the whole corpus everywhere outside a shard.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xxhash
+
+from db.database import Database
+from db.normaliser import Normaliser
+from db.settings import DescriptorSettings
+from files.errors import ParameterError
+from query.filters import Filters
+from query.metrics import parse_metric
+from query.names import AUTO
+from query.proposals import choose_kind
+
+KEPT_INDEXES = 2  # of a shard, for different filters or weights
+UNIT_BYTES = 5 * 8 + 8 + 2  # unit table, positions that can be found, and masks
+SOURCE_BYTES = 600  # of a source in Python, of which each shard knows all
+LIST_BYTES = 8  # the id of a unit in a cell
+
+Spec = tuple[str, Path]  # the name of a database, and its folder
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A range of sources, and of units, of a corpus.
+
+    Attributes
+    ----------
+    number : int
+    first_source, stop_source : int
+        Positions in `Database.sources` of the whole corpus.
+    first_position, n_units : int
+        Positions in `Database.units` of the whole corpus.
+    n_bytes : int
+        Memory that searching it needs at most, besides descriptors, which are mapped from disk.
+    """
+
+    number: int
+    first_source: int
+    stop_source: int
+    first_position: int
+    n_units: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class ServedCorpus:
+    """What a driver knows of a corpus: nothing that grows with it.
+
+    Attributes
+    ----------
+    specs : tuple of (str, Path)
+        Name and absolute path of each database.
+    normaliser_name : str, optional
+        The database whose mean and standard deviation are used; None for those of all together.
+    id : str
+        That of the database or of the union of them.
+    version : str
+        As `version_of`; another one means that a database has changed.
+    settings : DescriptorSettings
+    normaliser : Normaliser
+    description : dict
+        `Database.describe`, for plans.
+    names : tuple of str
+        Of the databases, if there are several.
+    member_starts : tuple of int
+        The first position of each database.
+    n_sources, n_units : int
+    longest, shortest : int
+        Most samples from a unit's start to the end of its source; fewest samples in a unit.
+    kind : str
+        Of the index, one of `query.names.INDEX_KINDS` or "auto".
+    shards : tuple of Shard
+        In the order of their positions.
+    """
+
+    specs: tuple[Spec, ...]
+    normaliser_name: str | None
+    id: str
+    version: str
+    settings: DescriptorSettings
+    normaliser: Normaliser
+    description: dict[str, Any]
+    names: tuple[str, ...]
+    member_starts: tuple[int, ...]
+    n_sources: int
+    n_units: int
+    longest: int
+    shortest: int
+    kind: str
+    shards: tuple[Shard, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(str(path) for _, path in self.specs)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an index is made for; two that are equal have the same index.
+
+    Attributes
+    ----------
+    filters : Filters
+    weights : tuple of (str, float)
+    metric : str
+    min_samples : int
+        Least number of samples from a unit's start to the end of its source.
+    kind : str
+    """
+
+    filters: Filters = field(default_factory=Filters)
+    weights: tuple[tuple[str, float], ...] = ()
+    metric: str = "l2"
+    min_samples: int = 1
+    kind: str = AUTO
+
+
+class Shards(Protocol):
+    """Calls methods of `query.cluster.shard.ShardSearch` on several shards at once."""
+
+    def call(self, method: str, arguments: Mapping[int, tuple]) -> dict[int, Any]:
+        """Return what a method returns for each shard, given its arguments by shard.
+
+        Raises
+        ------
+        DemiurgeError
+            What the method raises; or if a shard does not answer.
+        """
+        ...
+
+
+def open_corpus(specs: Iterable[Spec], normaliser_name: str | None = None) -> Database:
+    """Open one or several databases as one; raises as `Database`."""
+    (_, path), *others = specs
+    if others:
+        raise ParameterError("several databases cannot be searched in shards yet")  # db.union
+    return Database(path)
+
+
+def plan_shards(
+    specs: Iterable[tuple[str, str | Path]],
+    n_shards: int,
+    *,
+    normaliser_name: str | None = None,
+    kind: str = AUTO,
+) -> ServedCorpus:
+    """Divide databases into shards of about as many units.
+
+    Parameters
+    ----------
+    specs : iterable of (str, path)
+        Name and folder of each database.
+    n_shards : int
+        There are fewer if there are fewer sources.
+    kind : str
+        Of the index, for `Shard.n_bytes`.
+
+    Raises
+    ------
+    ParameterError
+        If n_shards is below 1, or there is no index of that kind.
+    DatabaseError
+        As `Database`, or if there are no units.
+    """
+    if n_shards < 1:
+        raise ParameterError(f"shards={n_shards} must be at least 1")
+    absolute = tuple((name, Path(path).absolute()) for name, path in specs)
+    database = open_corpus(absolute, normaliser_name)
+    normaliser = database.normaliser  # raises if there are no units
+    counts = np.array([source.n_units for source in database.sources], np.int64)
+    samples = np.array([source.n_samples for source in database.sources], np.int64)
+    return ServedCorpus(
+        specs=absolute,
+        normaliser_name=normaliser_name,
+        id=database.id,
+        version=version_of(database),
+        settings=database.settings,
+        normaliser=normaliser,
+        description={"id": database.id, "root": str(database.root)},
+        names=(),
+        member_starts=(0,),
+        n_sources=len(counts),
+        n_units=int(counts.sum()),
+        longest=int(samples.max()),
+        shortest=int(database.units.n_samples.min()),
+        kind=kind,
+        shards=_divide(counts, n_shards, database.settings.n_descriptors, kind),
+    )
+
+
+def _divide(counts: np.ndarray, n_shards: int, width: int, kind: str) -> tuple[Shard, ...]:
+    """Divide sources of so many units, int64, (n_sources,), into shards."""
+    ends = np.cumsum(counts)
+    n_shards = min(n_shards, len(counts))
+    wanted = ends[-1] * np.arange(1, n_shards) // n_shards
+    stops = np.searchsorted(ends, wanted) + 1
+    # at least one source in each
+    stops = np.maximum.accumulate(stops - np.arange(len(stops))) + np.arange(len(stops))
+    stops = np.minimum(stops, len(counts) - n_shards + 1 + np.arange(len(stops)))
+    bounds = [0, *stops.tolist(), len(counts)]
+    shards = []
+    for number in range(n_shards):
+        first, stop = bounds[number : number + 2]
+        n_units = int(counts[first:stop].sum())
+        n_bytes = shard_bytes(n_units, width, kind) + SOURCE_BYTES * len(counts)
+        first_position = int(ends[first] - counts[first])
+        shards.append(Shard(number, first, stop, first_position, n_units, n_bytes))
+    return tuple(shards)
+
+
+def shard_bytes(n_units: int, width: int, kind: str) -> int:
+    """Return the memory in bytes that a shard needs for its units and indexes."""
+    chosen = choose_kind(kind, parse_metric("l2"), n_units, width)
+    of_vector = {"flat": 4 * width, "ivf": 4 * width + LIST_BYTES, "pq": width // 2 + LIST_BYTES}
+    return n_units * (UNIT_BYTES + KEPT_INDEXES * of_vector[chosen])
+
+
+def version_of(database: Database) -> str:
+    """Return what changes if units of a database are added, removed or described anew."""
+    lines = [f"{s.first_unit} {s.n_units} {s.checksum} {s.path}" for s in database.sources]
+    return xxhash.xxh3_128_hexdigest("\n".join([database.id, *lines]).encode())
