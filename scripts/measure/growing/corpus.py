@@ -86,11 +86,6 @@ class Corpus:
         self.targets = names[::KEPT_OUT]
         self.files = [name for name in names if name not in set(self.targets)]
 
-    def sequence(self) -> np.ndarray:
-        """Return 1000 steps from all over the targets, float32, (steps, n_descriptors)."""
-        rows = np.load(self.folder / "targets.npy")
-        return rows[np.linspace(0, len(rows) - 1, STEPS).astype(int)]
-
     def analysis(self) -> Analysis:
         """Analyse the targets, unless that was done before."""
         path = self.folder / "analysis.json"
@@ -149,6 +144,12 @@ class Corpus:
                 made += len(description.units)
                 self._progress(min(made, n_units), n_units, "analysing varied sounds")
             writer.finish()
+
+
+def step_rows(folder: Path) -> np.ndarray:
+    """Return 1000 steps from all over the targets, float32, (steps, n_descriptors)."""
+    rows = np.load(folder / "targets.npy")
+    return rows[np.linspace(0, len(rows) - 1, STEPS).astype(int)]
 
 
 def describe_varied(
