@@ -1,11 +1,13 @@
 """Connect to a Ray cluster, or start one on this machine, with errors that say what to do."""
 
+import logging
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from files.errors import DemiurgeError, ParameterError, install_command
 
@@ -60,18 +62,37 @@ def connect(
     if ray.is_initialized():
         yield ray
         return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    with messages_on_stderr():
+        try:
+            if address is None:
+                ray.init(num_cpus=n_cpus, include_dashboard=False, **quiet)
+            else:
+                check_answers(address)
+                ray.init(address=address, **quiet)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise connection_error(address, error) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def messages_on_stderr() -> Iterator[None]:
+    """Let Ray print what happens to its nodes on standard error: the output may be JSON."""
+    from ray._private import worker
+
+    print_message = worker.print_to_stdstream
+
+    def print_error(data: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        print_message({**data, "is_err": True}, *arguments, **options)
+
+    worker.print_to_stdstream = print_error
     try:
-        if address is None:
-            ray.init(num_cpus=n_cpus, log_to_driver=False, include_dashboard=False)
-        else:
-            check_answers(address)
-            ray.init(address=address, log_to_driver=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise connection_error(address, error) from error
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        worker.print_to_stdstream = print_message
 
 
 def check_answers(address: str) -> None:

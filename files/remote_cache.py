@@ -24,7 +24,7 @@ RESERVE = 16  # part of the bound that one program may fetch between two looks a
 CHANGES = 3  # of an object while it is fetched
 
 
-def folder() -> Path:
+def copies_folder() -> Path:
     """Return where copies are kept."""
     return cache_folder("fetched")
 
@@ -33,7 +33,7 @@ def copy_of(found: RemoteObject) -> Path:
     """Return where the copy of an object is, if there is one."""
     identity = f"{found}\0{found.n_bytes}\0{found.modified_ns}"
     suffix = PurePosixPath(found.name).suffix
-    return folder() / f"{xxhash.xxh3_128_hexdigest(identity.encode())}{suffix}"
+    return copies_folder() / f"{xxhash.xxh3_128_hexdigest(identity.encode())}{suffix}"
 
 
 def has_copy(found: RemoteObject) -> bool:
@@ -121,7 +121,7 @@ class Bound:
                 return
             self._n_new = 0
         prune(
-            (path for path in folder().iterdir() if not path.name.startswith(".")),
+            (path for path in copies_folder().iterdir() if not path.name.startswith(".")),
             self.most_bytes - reserve,
             in_use=(),
             last_used=lambda status: status.st_atime_ns,

@@ -16,6 +16,7 @@ from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
+from demiurge.cli.query_cluster import serve, status, stop
 from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ def normaliser_facts(database: Database) -> dict[str, Any]:
     from demiurge.plans.settings import normaliser_of
 
     return {"normaliser": normaliser_of(database)} if database.names else {}
+
+
+for own_command in (serve, status, stop):
+    query.add_command(own_command)
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:
