@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from db.build import build_database
@@ -13,6 +14,9 @@ from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
+from files.roots import Folder
+from query.cluster.client import connect_corpus
+from query.cluster.paged import PagedDatabase
 
 SUFFIX = ".db"
 
@@ -22,7 +26,7 @@ log = logging.getLogger(__name__)
 def open_databases(
     given: Sequence[str | Path],
     *,
-    roots: Mapping[str, str | Path] | None = None,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
     normaliser: str | None = None,
     progress: Progress = no_progress,
 ) -> Database:
@@ -35,8 +39,8 @@ def open_databases(
     ----------
     given : sequence of str or Path
         Folders, or "NAME=FOLDER". A database without a name is called as its folder, without .db.
-    roots : mapping, optional
-        Corpus folders that have moved, by the name of their database; of one alone, its name is "".
+    root : folder or mapping, optional
+        The corpus folder, if that has moved; of several databases, by their names.
     normaliser : str, optional
         As for `db.union.unite`.
 
@@ -48,15 +52,7 @@ def open_databases(
         If one cannot be opened, or cannot be described again.
     """
     named = name_databases(given)
-    roots = dict(roots or {})
-    if len(named) == 1 and "" in roots:
-        roots = {next(iter(named)): roots[""]}
-    for name in roots:
-        if name not in named:
-            raise ParameterError(
-                f"root of {name!r}: no such database; write NAME=FOLDER, with one of"
-                f" {', '.join(named)}"
-            )
+    roots = _roots_by_name(root, list(named))
     opened = {name: Database(path, root=roots.get(name)) for name, path in named.items()}
     settings = next(iter(opened.values())).settings
     alike = {
@@ -64,6 +60,43 @@ def open_databases(
         for name, database in opened.items()
     }
     return unite(alike, normaliser=normaliser)
+
+
+@contextmanager
+def open_served(
+    address: str,
+    given: Sequence[str | Path],
+    *,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
+    normaliser: str | None = None,
+) -> Iterator[Database]:
+    """Open databases that a cluster serves, as one, until the block ends.
+
+    Parameters are those of `open_databases`, and the address of the cluster.
+
+    Raises
+    ------
+    ParameterError, DemiurgeError
+        As `query.cluster.client.connect_corpus`, or `files.roots.Roots.moved`.
+    """
+    specs = name_databases(given).items()
+    with connect_corpus(address, specs, normaliser_name=normaliser) as (shards, corpus):
+        yield PagedDatabase(shards, corpus, root=root)
+
+
+def _roots_by_name(
+    root: str | Folder | Mapping[str, str | Folder] | None, names: Sequence[str]
+) -> Mapping[str, str | Folder]:
+    if root is None:
+        return {}
+    if not isinstance(root, Mapping):
+        root = {names[0] if len(names) == 1 else "": root}
+    for name, folder in root.items():
+        if name not in names:
+            raise ParameterError(
+                f"root {name}={folder}: the databases are {', '.join(names)}; write NAME={folder}"
+            )
+    return root
 
 
 def name_databases(given: Sequence[str | Path]) -> dict[str, Path]:

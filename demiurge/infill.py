@@ -10,6 +10,7 @@ import torch
 from db.database import Database
 from demiurge.plans.infill import check_can_infill, infill_plan, kept_of_plan, recorded
 from demiurge.plans.settings import PlanSettings
+from demiurge.reopen import as_database
 from demiurge.results import plan_path, variation_paths
 from files.progress import Progress, no_progress
 from files.roots import Folder
@@ -51,7 +52,7 @@ class InfillResult:
 
 def infill_file(
     plan_file: str | Path,
-    database: str | Path,
+    database: str | Path | Database,
     model: str | Path,
     outputs: Sequence[Path],
     *,
@@ -70,7 +71,7 @@ def infill_file(
         If the model cannot be loaded.
     """
     plan = Plan.load(plan_file)
-    opened = Database(database, root=root)
+    opened = as_database(database, root)
     masked = MaskedModel.load(model)
     check_can_infill(plan, opened, masked)
     random_seed = options.sampling.random_seed

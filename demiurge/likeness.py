@@ -12,14 +12,14 @@ from files.errors import AudioError, ParameterError
 from query.likeness import FLOAT, HOW_TO_GET_THEM, Likeness
 
 
-def make_likeness(asked: tuple[tuple[str, float], ...], database: str | Path) -> Likeness:
+def make_likeness(asked: tuple[tuple[str, float], ...], database: Database) -> Likeness:
     """Return the weighted mean of texts and sounds.
 
     Parameters
     ----------
     asked : tuple of (str, float)
         Texts, or paths of audio files, with their weights.
-    database : path
+    database : Database
         One that was built with clap:DIR.
 
     Raises
@@ -34,7 +34,7 @@ def make_likeness(asked: tuple[tuple[str, float], ...], database: str | Path) ->
     for name, weight in asked:
         if not (np.isfinite(weight) and weight > 0):
             raise ParameterError(f"--like {name}={weight:g}: a weight must be a positive number")
-    model = _model_of(Database(database))
+    model = _model_of(database)
     vectors = np.stack([_vector(name, model) for name, _ in asked])
     weights = np.array([weight for _, weight in asked])
     mean = unit_length((weights[:, None] * vectors).sum(axis=0) / weights.sum())

@@ -11,9 +11,10 @@ from db.include import include_file
 from demiurge.continuation import continue_seed
 from demiurge.domains import ALIKE, Domains, check_domains_of_voices, settle
 from demiurge.plans.follow import keep_steps, target_levels
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, normaliser_of
 from demiurge.plans.stretching import check_can_stretch
 from demiurge.renderer import OnResult, Renderer
+from demiurge.reopen import as_database
 from demiurge.results import RenderResult
 from demiurge.sequences import describe
 from demiurge.tracks import check_lasts, read_track
@@ -29,7 +30,7 @@ from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 def render_continuation(
     seed: str | Path,
-    database: str | Path,
+    database: str | Path | Database,
     model: str | Path,
     out: Path,
     *,
@@ -63,7 +64,7 @@ def render_continuation(
     from sequencer.forecaster import Forecaster
     from sequencer.scorer import ForecasterScorer
 
-    opened = Database(database, root=root)
+    opened = as_database(database, root)
     forecaster = Forecaster.load(model)
     opened.settings.check_matches(
         forecaster.config.settings, mine=f"the database {opened.path}", theirs=f"the model {model}"
@@ -102,6 +103,7 @@ def render_continuation(
         include_seed=include_seed or None,
         transpose=transpose or None,
         decode=render_options.decoded_by,
+        normaliser=normaliser_of(opened),
     )
     renderer = Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render_continuations(continuations, heard, out)
@@ -117,7 +119,7 @@ def _check_is_audio(seed: str | Path) -> None:
 
 def render_mosaic(
     target: str | Path,
-    database: str | Path,
+    database: str | Path | Database,
     out: Path,
     *,
     search: SearchSettings,
@@ -137,7 +139,7 @@ def render_mosaic(
     """
     if domains and search.voices.fit_spectra:
         check_domains_of_voices(domains)
-    opened = Database(database, root=root)
+    opened = as_database(database, root)
     if search.stretch == AUTO:
         check_can_stretch(opened)
     sequence = describe(target, opened.settings)
@@ -146,6 +148,7 @@ def render_mosaic(
         crossfade=render_options.crossfade,
         target=target_name or str(target),
         decode=render_options.decoded_by,
+        normaliser=normaliser_of(opened),
     )
     if search.voices.fit_spectra:
         renderer = Renderer(opened, settings, render_options, progress, on_result)

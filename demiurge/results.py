@@ -36,7 +36,8 @@ class RenderResult:
 
     @property
     def n_distinct_units(self) -> int:
-        return len({step.unit for step in self.plan.steps})
+        database_of = self.plan.roots.split
+        return len({(database_of(step.source)[0], step.unit) for step in self.plan.steps})
 
     @property
     def n_joins(self) -> int:

@@ -55,6 +55,36 @@ class Roots:
     def __str__(self) -> str:
         return ", ".join(str(folder) for folder in self.folders.values())
 
+    @property
+    def several(self) -> bool:
+        """True if sources are named by their database, even if there is only one."""
+        return "" not in self.folders
+
+    def moved(self, to: "str | Folder | Roots | Mapping[str, str | Folder] | None") -> "Roots":
+        """Return where the folders are now: one folder, or those of some of several by name.
+
+        Raises
+        ------
+        ParameterError
+            If there are several databases, and it is not said which of them has moved.
+        """
+        if to is None or isinstance(to, Roots):
+            return self if to is None else to
+        known = (
+            f"the databases are {', '.join(self.folders)}"
+            if self.several
+            else "there is one database"
+        )
+        if not isinstance(to, Mapping):
+            if self.several:
+                raise ParameterError(f"root {to}: {known}; say which has moved: NAME={to}")
+            return Roots.of(to)
+        for name, folder in to.items():
+            if not self.several or name not in self.folders:
+                remedy = "name one of them" if self.several else f"give {folder} alone"
+                raise ParameterError(f"root {name}={folder}: {known}; {remedy}")
+        return Roots({**self.folders, **to})
+
     def absolute(self) -> Self:
         """Return them as absolute paths."""
         return type(self)({name: folder.absolute() for name, folder in self.folders.items()})
@@ -62,12 +92,14 @@ class Roots:
     def split(self, source: str) -> tuple[str, str]:
         """Return the name of a source's database, and its path in the corpus folder.
 
+        The name is empty if there is one database only, or the path is absolute.
+
         Raises
         ------
         ParameterError
             If there are several databases, and it names none of them.
         """
-        if "" in self.folders:
+        if not self.several or os.path.isabs(source):
             return "", source
         name, _, path = source.partition(SEPARATOR)
         if name not in self.folders or not path:
@@ -157,7 +189,7 @@ class Roots:
         folders = (folder for folder in self.folders.values() if isinstance(folder, Path))
         return [folder for folder in folders if not os.path.isdir(folder)]
 
-    def _place_of(self, source: str) -> tuple[Folder, str]:
+    def _place_of(self, source: str) -> tuple[Path | RemoteFolder, str]:
         if os.path.isabs(source):
             return Path(), source
         name, path = self.split(source)

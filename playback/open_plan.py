@@ -1,7 +1,7 @@
 """A plan whose sources have been checked, once for all outputs."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Self
@@ -46,7 +46,7 @@ class OpenPlan:
 
 def open_plan(
     plan: Plan,
-    root: str | Path | Roots | None = None,
+    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,
@@ -57,8 +57,8 @@ def open_plan(
 
     Parameters
     ----------
-    root : path or Roots, optional
-        The corpus folder; the plan's own by default.
+    root : path, Roots or mapping of str to Path, optional
+        The corpus folder, or those of some of several databases; the plan's own by default.
     outputs : iterable of path
         The files that will be written. None of them may be a source that the plan plays.
     skip_missing : bool
@@ -76,12 +76,12 @@ def open_plan(
         If the folder does not exist, a source would be overwritten, or there is no space to decode
         one.
     """
-    roots = Roots.of(root) if root else plan.roots
+    roots = plan.roots.moved(root)
     _check_outputs(plan, roots, outputs)
     if missing := roots.missing():
         raise ParameterError(
             f"{missing[0]}: no such folder, but the corpus was there; say where it is now with"
-            " --root"
+            f" --root{' NAME=FOLDER' if roots.several else ''}"
         )
     reader = SourceReader(
         roots, sample_rate=plan.sample_rate, channels=plan.channels, outside=outside

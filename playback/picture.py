@@ -10,12 +10,14 @@ import soundfile as sf
 from files.atomic import replacing
 from files.errors import AudioError, ParameterError
 from files.names import printable
+from playback.database_shares import database_shares
 from playback.pixel_sources import find_owners, find_owners_of_voices
 from playback.plan import Plan
+from playback.source_colours import OTHERS, Colour, database_colour, palette, shades_of
 from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
-OTHERS = (0.6, 0.6, 0.6)
+LABELLED_SOURCES = 3  # of each of several databases
 NOTHING = (1.0, 1.0, 1.0)
 RANGE_DB = 70  # dB shown below the loudest; about the useful range of 16 bits
 LOWEST_HZ = 40.0
@@ -87,7 +89,7 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
         edges = _column_edges(file.frames, axes)
         lows, highs = _measure_extremes(file, edges)
     names, owners = find_owners(plan, edges)
-    colours = np.array([*_palette()[: len(names)], OTHERS])
+    colours = np.array([*_colours(plan, names), OTHERS])
     limit = max(1.05 * float(np.abs([lows, highs]).max()), 1e-3)
     corners = _bar_corners(
         edges / plan.sample_rate,
@@ -99,15 +101,19 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
     axes.add_collection(PolyCollection(list(corners[is_played]), **style), autolim=False)
     seconds = edges[-1] / plan.sample_rate
     axes.set(xlim=(0, seconds), ylim=(-limit, limit), ylabel="amplitude")
+    if plan.roots.several:
+        _draw_legend(axes, *_database_labels(plan, names, colours))
+        return
     n_sources = len({step.source for step in plan.steps})
-    _draw_legend(axes, names, colours, n_others=n_sources - len(names))
+    labels = _source_labels(names, n_others=n_sources - len(names))
+    _draw_legend(axes, labels, list(colours[: len(labels)]))
 
 
 def _draw_voices(axes, plan: Plan) -> None:
     """Draw a lane for each voice, the first at the top, in the colours of its sources."""
     edges = _column_edges(plan.n_samples, axes)
     names, _ = find_owners(plan, edges)
-    colours = np.array([*_palette()[: len(names)], OTHERS, NOTHING])  # -1 is the last
+    colours = np.array([*_colours(plan, names), OTHERS, NOTHING])  # -1 is the last
     owners = find_owners_of_voices(plan, names, edges)
     place = {"extent": (0, plan.n_samples / plan.sample_rate, plan.n_voices, 0), "aspect": "auto"}
     axes.imshow(colours[owners], **place, interpolation="nearest")
@@ -123,16 +129,45 @@ def _bar_corners(edges: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.n
     return corners.reshape(-1, 4, 2)
 
 
-def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) -> None:
-    from matplotlib.patches import Patch
+def _colours(plan: Plan, names: list[str]) -> list[Colour]:
+    """Return the colours of sources that are named."""
+    return shades_of(plan, names) if plan.roots.several else palette()[: len(names)]
 
+
+def _database_labels(
+    plan: Plan, names: list[str], colours: np.ndarray
+) -> tuple[list[str], list[Colour]]:
+    """Return the labels and colours of databases, each with those of its most played sources."""
+    roots = plan.roots
+    labels = []
+    shown: list[Colour] = []
+    shares = [share for share in database_shares(plan) if share["database"] is not None]
+    for number, share in enumerate(shares):
+        database = share["database"]
+        labels.append(_shorten(f"{database}, {share['share']:.0%}"))
+        shown.append(database_colour(number))
+        own = [n for n, name in enumerate(names) if roots.split(name)[0] == database]
+        for n in own[:LABELLED_SOURCES]:
+            labels.append("  " + _shorten(PurePosixPath(roots.split(names[n])[1]).stem))
+            shown.append(colours[n])
+    return labels, shown
+
+
+def _source_labels(names: list[str], *, n_others: int) -> list[str]:
+    """Return the labels of sources, and of the others if there are any."""
     stems = [PurePosixPath(name).stem for name in names]
     labels = []
     for stem, name in zip(stems, names, strict=True):
         labels.append(_shorten(stem if stems.count(stem) == 1 else name))
     if n_others:
         labels.append("1 other" if n_others == 1 else f"{n_others} others")
-    handles = [Patch(color=colour) for colour in colours[: len(labels)]]
+    return labels
+
+
+def _draw_legend(axes, labels: list[str], colours: list[Colour]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=colour) for colour in colours]  # type: ignore[arg-type]
     place = {"loc": "upper left", "bbox_to_anchor": (1, 1.03)}
     size = {"fontsize": 8, "handlelength": 1, "labelspacing": 0.25}
     legend = axes.legend(handles, labels, **place, **size, frameon=False)
@@ -247,13 +282,3 @@ def _column_edges(n_samples: int, axes) -> np.ndarray:
 def _pixels(axes) -> tuple[float, float]:
     extent = axes.get_window_extent()
     return extent.width, extent.height
-
-
-def _palette() -> list[tuple[float, ...]]:
-    """Return twelve colours (`owners.NAMED_SOURCES`), strong ones first, none of them grey."""
-    from matplotlib import colormaps
-
-    pairs = [colormaps["tab20"](number)[:3] for number in range(20)]  # strong, pale, strong, …
-    strong = pairs[::2]
-    pale = pairs[1::2]
-    return [*strong[:7], *strong[8:], *pale[:3]]

@@ -17,7 +17,7 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
     Returns
     -------
     names : list of str
-        The sources that are named, the most played first.
+        The sources that are named, the most played first; of several databases, all.
     owners : ndarray, shape (len(edges) - 1,)
         For each column the index of its source in `names`; len(names) for an unnamed source, -1
         for none.
@@ -25,7 +25,8 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
     lengths: Counter[str] = Counter()
     for step in plan.steps:
         lengths[step.source] += step.n_samples
-    names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
+    n_named = None if plan.roots.several else NAMED_SOURCES
+    names = [source for source, _ in lengths.most_common(n_named)]
     voices = [_shares(plan.steps[voice.start : voice.stop], names, edges) for voice in plan.voices]
     return names, _largest(np.sum(voices, axis=0))
 

@@ -18,11 +18,13 @@ from files.atomic import write_text
 from files.errors import PlanError
 from files.regular import read_regular
 from files.roots import Roots
+from playback.plan_database import read_database, roots_of
 from playback.plan_document import (
     FORMAT,
     MAX_BYTES,
     REMEDY,
     VERSION,
+    VERSION_OF_DATABASES,
     VERSION_OF_VOICES,
     PlanDocument,
     parse_plan,
@@ -43,8 +45,10 @@ class Plan:
 
     Voices sound at once; what lies between the steps of a voice is silence.
 
-    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds
-    "crossfade" (see `options.CrossfadeOptions`) and the other settings that the plan was made with.
+    `database` holds the "id" of the database and the "root" of its corpus; of several databases,
+    whose sources are called `NAME:path`, it holds the "id" of all, and "databases": the "id" and
+    the "root" of each by name. `settings` holds "crossfade" (see `options.CrossfadeOptions`) and
+    the other settings that the plan was made with.
     `tail_samples` of silence come after the last sound. `sources` identifies the file of each
     source by "hash" (XXH3-128), "bytes" and "modified_ns"; sources that are not listed are not
     checked, and must lie in the corpus folder. `targets` are the descriptors that were searched
@@ -53,7 +57,7 @@ class Plan:
 
     sample_rate: int
     channels: int
-    database: dict[str, str]
+    database: dict[str, Any]
     steps: tuple[Step, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     tail_samples: int = 0
@@ -64,7 +68,7 @@ class Plan:
     @property
     def roots(self) -> Roots:
         """The corpus folders that its sources lie in."""
-        return Roots.of(self.database["root"])
+        return roots_of(self.database)
 
     @property
     def n_samples(self) -> int:
@@ -97,10 +101,16 @@ class Plan:
         return tuple(range(first, stop) for first, stop in pairwise(bounds))
 
     @property
+    def has_voices(self) -> bool:
+        """True if it has several voices, gains that glide, or spectra."""
+        return bool(self.spectra) or any(step.is_of_voices for step in self.steps)
+
+    @property
     def version(self) -> int:
         """The oldest version of the format that can hold it."""
-        is_of_voices = self.spectra or any(step.is_of_voices for step in self.steps)
-        return VERSION_OF_VOICES if is_of_voices else VERSION
+        if "databases" in self.database:
+            return VERSION_OF_DATABASES
+        return VERSION_OF_VOICES if self.has_voices else VERSION
 
     @property
     def identity(self) -> str:
@@ -129,11 +139,10 @@ class Plan:
         ParameterError
             If the file cannot be written.
         """
-        version = self.version
-        voices = version == VERSION_OF_VOICES
+        voices = self.has_voices
         head = {
             "format": FORMAT,
-            "version": version,
+            "version": self.version,
             "sample_rate": self.sample_rate,
             "channels": self.channels,
             "database": self.database,
@@ -192,11 +201,12 @@ class Plan:
         targets = None
         if document.targets is not UNSET:
             targets = Targets(document.targets.n_descriptors, document.targets.float32)
+        database = read_database(document)
         return cls(
             document.sample_rate,
             document.channels,
-            {"id": document.database["id"], "root": document.database["root"]},
-            make_steps(document),
+            database,
+            make_steps(document, roots_of(database)),
             document.settings,
             document.tail_samples,
             {name: {**stamp} for name, stamp in document.sources.items()},

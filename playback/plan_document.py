@@ -16,6 +16,7 @@ from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
 FORMAT = "demiurge-plan"
 VERSION = 1
 VERSION_OF_VOICES = 2  # adds `voice` and `ramp` of steps, and `spectra`
+VERSION_OF_DATABASES = 3  # adds `databases`: the sources of several
 REMEDY = "give a plan file that demiurge render or mosaic wrote"
 CORRECT_IT = "correct it, or make the plan again with demiurge render or mosaic"
 MAX_BYTES = 1 << 28
@@ -104,11 +105,21 @@ class ShortStepDocument(StepDocument, forbid_unknown_fields=True, gc=False, kw_o
         self.alternatives = ()
 
 
-class DatabaseDocument(TypedDict):
-    """The database that a plan was made from."""
+class MemberDocument(TypedDict):
+    """One of several databases that a plan was made from."""
 
     id: str
     root: Folder
+
+
+class DatabaseDocument(TypedDict):
+    """The database that a plan was made from, or the several as one; see `plan_database`."""
+
+    id: str
+    root: NotRequired[Folder]
+    databases: NotRequired[
+        Annotated[dict[str, MemberDocument], _rule("name at least one database", min_length=1)]
+    ]
 
 
 class StampDocument(TypedDict):
@@ -139,7 +150,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True, kw_only=True):
     """A plan file."""
 
     format: Literal["demiurge-plan"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]
     channels: Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
     database: DatabaseDocument
@@ -186,8 +197,8 @@ def _check_head(data: bytes, where: str) -> None:
     if bytes(head.get("format", b"")) != f'"{FORMAT}"'.encode():
         raise PlanError(f'{where}: "format" must be "{FORMAT}"; {REMEDY}')
     version = bytes(head.get("version", b"null")).decode()
-    if version not in (str(VERSION), str(VERSION_OF_VOICES)):
+    if version not in map(str, range(VERSION, VERSION_OF_DATABASES + 1)):
         raise PlanError(
-            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION} and'
-            f" {VERSION_OF_VOICES}; update Demiurge"
+            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION} to'
+            f" {VERSION_OF_DATABASES}; update Demiurge"
         )

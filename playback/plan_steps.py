@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import UNSET
 
 from files.documents import shown_text
-from files.errors import PlanError
+from files.errors import ParameterError, PlanError
+from files.roots import Roots
 from playback.plan_document import (
     FOLLOWS,
     VERSION,
@@ -21,15 +22,16 @@ from playback.steps import NO_TARGET, VOICE_KEYS, Step, lies_outside
 from playback.targets import Targets
 
 
-def make_steps(document: PlanDocument) -> tuple[Step, ...]:
+def make_steps(document: PlanDocument, roots: Roots) -> tuple[Step, ...]:
     """Check the steps of a plan against each other and the rest; the document's list is emptied.
 
-    A step without `at_sample` begins where the one before it in its voice ends.
+    The sources of several databases begin with the name of one in `roots`. A step without
+    `at_sample` begins where the one before it in its voice ends.
     """
     n_targets = 0
     if document.targets is not UNSET:
         n_targets = len(document.targets.float32) // (4 * document.targets.n_descriptors)
-    names = _Names(document.sources)
+    names = _Names(document.sources, roots)
     steps: list[Step] = []
     before: Step | None = None
     waiting = document.steps[::-1]
@@ -41,6 +43,7 @@ def make_steps(document: PlanDocument) -> tuple[Step, ...]:
             _unknown_key(read, document.version)
             or _misplaced(step, before, len(steps))
             or _problem_of(step, n_targets, names)
+            or names.problem_of_alternatives(step)
         )
         if problem:
             raise PlanError(f"step {len(steps)}: {problem}")
@@ -137,9 +140,10 @@ def _problem_of(step: Step, n_targets: int, names: "_Names") -> str | None:
 class _Names:
     """The names of sources, each checked once."""
 
-    def __init__(self, known: Container[str]) -> None:
+    def __init__(self, known: Container[str], roots: Roots) -> None:
         """Only `known` ones, whose content the plan identifies, may lie outside the corpus."""
         self._known = known
+        self._roots = roots
         self._problems: dict[str, str | None] = {}
 
     def problem_of(self, source: str) -> str | None:
@@ -147,8 +151,27 @@ class _Names:
             self._problems[source] = self._check(source)
         return self._problems[source]
 
+    def problem_of_alternatives(self, step: Step) -> str | None:
+        """Return the problem with an alternative whose database cannot be told."""
+        if not self._roots.several:
+            return None
+        for number, other in enumerate(step.alternatives):
+            source = other.get("source", "")
+            if not lies_outside(source) and (problem := self.problem_of(source)):
+                return f"alternative {number}: {problem}"
+        return None
+
     def _check(self, source: str) -> str | None:
         path = PurePosixPath(source)
+        if self._roots.several and not path.is_absolute():
+            try:
+                path = PurePosixPath(self._roots.split(source)[1])
+            except ParameterError:
+                known = shown_text(", ".join(f"{name}:" for name in self._roots.folders))
+                return (
+                    f"source={shown_text(repr(source))} must begin with the name of its database,"
+                    f" one of {known}"
+                )
         if "\0" in source or not path.name:
             return f"source={shown_text(repr(source))} is not a valid file name"
         is_known = lies_outside(source) and source in self._known

@@ -1,6 +1,7 @@
 """Render a plan to an audio file: at the right level, never clipped, and complete or absent."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -43,7 +44,7 @@ def render(
     plan: Plan,
     path: str | Path,
     *,
-    root: str | Path | Roots | None = None,
+    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
     progress: Progress = no_progress,
 ) -> RenderSummary:
@@ -54,8 +55,8 @@ def render(
 
     Parameters
     ----------
-    root : str, Path or Roots, optional
-        The corpus folder; the plan's own by default.
+    root : str, Path, Roots or mapping of str to Path, optional
+        As `open_plan`.
     progress : callable (done, total, label)
 
     Raises

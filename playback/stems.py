@@ -72,9 +72,10 @@ def stem_paths(
     width = len(str(len(sources)))
     paths = {}
     for number, source in enumerate(sources, start=1):
-        path = PurePosixPath(source).with_suffix("")
+        database, relative = plan.roots.split(source)
+        path = PurePosixPath(relative).with_suffix("")
         parts = path.parts[-1:] if lies_outside(source) else path.parts
-        name = " - ".join(parts)[:NAME_LETTERS]
+        name = " - ".join([database, *parts] if database else parts)[:NAME_LETTERS]
         paths[folder / f"{number:0{width}} {name}{suffix}"] = source
     return paths
 

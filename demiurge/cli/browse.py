@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import command
-from demiurge.cli.options.output import check_output_folder, database_argument, root_option
+from demiurge.cli.options.databases import databases_options
+from demiurge.cli.options.output import check_output_folder
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.roots import roots_option
 from demiurge.cli.terminal import echo_line
 from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
+    from demiurge.cli.options.databases import Databases
+    from demiurge.cli.options.roots import MovedRoot
     from demiurge.web.security import Security
 
 NEEDED = ("starlette", "uvicorn", "jinja2")
@@ -25,10 +29,11 @@ NEEDED = ("starlette", "uvicorn", "jinja2")
     examples=(
         "demiurge browse my.db",
         "demiurge browse my.db --plan out.plan.json --model my.model",
+        "demiurge browse my.db --db drums.db --db archive=/shared/archive.db",
         "demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open",
     )
 )
-@database_argument
+@databases_options
 @click.option("--plan", "plans", multiple=True, type=ANY_PATH, help="Open this plan; repeatable.")
 @click.option(
     "--model",
@@ -39,7 +44,7 @@ NEEDED = ("starlette", "uvicorn", "jinja2")
     " repeatable.",
 )
 @click.option("--folder", type=ANY_PATH, help="Folder for plans. [default: DB.plans]")
-@root_option
+@roots_option
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -57,11 +62,11 @@ NEEDED = ("starlette", "uvicorn", "jinja2")
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def browse(
-    database: Path,
+    databases: "Databases",
     plans: tuple[Path, ...],
     models: tuple[Path, ...],
     folder: Path | None,
-    root: Path | None,
+    root: "MovedRoot",
     host: str,
     port: int | None,
     token: str | None,
@@ -79,12 +84,12 @@ def browse(
     if folder:
         check_output_folder(folder)
     allow_files()
-    opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
+    opened = Workspace(databases.open(root), plans=plans, models=models, folder=folder)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
         with ended_by_signals(server):
-            echo_line(f"{database} is at {address_of(security)} until you press Ctrl-C")
+            echo_line(f"{databases} is at {address_of(security)} until you press Ctrl-C")
             if not no_open:
                 threading.Thread(target=show, args=(security,), daemon=True).start()
             server.run(sockets=[sock])

@@ -34,7 +34,7 @@ def ranked(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return ranks and candidates, preceded by the chosen unit if it is not among them."""
     found = [(str(rank), match) for rank, match in enumerate(candidates, start=1)]
-    if chosen and all(match["unit"] != chosen["unit"] for match in candidates):
+    if chosen and not any(is_same(match, chosen) for match in candidates):
         found.insert(0, ("", chosen))
     return found
 
@@ -46,5 +46,10 @@ def unit_cells(match: dict[str, Any], sample_rate: int) -> list[str]:
 
 def path_cells(match: dict[str, Any], chosen: dict[str, Any] | None) -> list[str]:
     """Return the join cost of a candidate, and "played" or the rule that forbids it."""
-    is_chosen = chosen is not None and match["unit"] == chosen["unit"]
+    is_chosen = chosen is not None and is_same(match, chosen)
     return [f"{match['join']:.3f}", PLAYED if is_chosen else match.get("removed") or ""]
+
+
+def is_same(match: dict[str, Any], chosen: dict[str, Any]) -> bool:
+    """Return whether two matches are of one unit; ids are of its database, as its source is."""
+    return (match["unit"], match["source"]) == (chosen["unit"], chosen["source"])

@@ -12,15 +12,16 @@ import click
 
 from audio.decibels import to_decibels
 from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.databases import Databases, more_databases_options
 from demiurge.cli.options.output import (
     check_audio_output,
     check_output,
     force_option,
     json_option,
     random_seed_option,
-    root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.options.roots import MovedRoot, roots_option
 from demiurge.cli.options.sampling import make_sampling
 from demiurge.cli.render_report import level_facts, level_notes, lowered
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
@@ -92,6 +93,7 @@ filling_options = option_group(
 )
 @click.argument("given", metavar="PLAN|AUDIO", type=ANY_PATH)
 @click.argument("others", metavar="[DB] MODEL", nargs=-1, required=True, type=ANY_PATH)
+@more_databases_options
 @option(
     "-o",
     "--out",
@@ -116,7 +118,7 @@ filling_options = option_group(
     help="Number of different results.",
 )
 @filling_options
-@root_option
+@roots_option
 @force_option
 @json_option
 def infill(
@@ -126,7 +128,8 @@ def infill(
     variations: int,
     options: InfillOptions,
     out: Path,
-    root: Path | None,
+    more: Databases,
+    root: MovedRoot,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -144,7 +147,7 @@ def infill(
     from sequencer.prompts import parse_prompts
 
     is_plan = given.name.lower().endswith(".json")
-    check_others(others, is_plan=is_plan, root=root)
+    check_others(others, more, is_plan=is_plan, root=root)
     outputs = check_outputs(given, out, variations, is_plan=is_plan, force=force)
     parsed = parse_prompts(prompts)
     results: Sequence[InfillResult | AudioInfill]
@@ -152,15 +155,14 @@ def infill(
         if is_plan:
             from demiurge.infill import infill_file
 
-            database, model = others
+            *first, model = others
             results = infill_file(
                 given,
-                database,
+                more.behind(first).open(root),
                 model,
                 outputs,
                 prompts=parsed,
                 options=options,
-                root=root,
                 progress=progress,
             )
         else:
@@ -173,17 +175,19 @@ def infill(
     echo_results(results, as_json=as_json)
 
 
-def check_others(others: tuple[Path, ...], *, is_plan: bool, root: Path | None) -> None:
-    """Check that a plan comes with a database and a model, audio with a model alone.
+def check_others(
+    others: tuple[Path, ...], more: Databases, *, is_plan: bool, root: MovedRoot
+) -> None:
+    """Check that a plan comes with databases and a model, audio with a model alone.
 
     Raises
     ------
     ParameterError
         If it does not, or the corpus of audio is said to have moved.
     """
-    if is_plan and len(others) != 2:
+    if is_plan and len(others) != 2 and not (len(others) == 1 and more.specs):
         raise ParameterError("a plan needs a database and a model: demiurge infill PLAN DB MODEL")
-    if not is_plan and len(others) != 1:
+    if not is_plan and (len(others) != 1 or more.specs):
         raise ParameterError(
             "audio needs a model and no database: demiurge infill AUDIO MODEL; the name of a plan"
             " ends with .json"

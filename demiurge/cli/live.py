@@ -12,6 +12,7 @@ import click
 
 from demiurge.cli.live_control import controlled, scenes_kept
 from demiurge.cli.options.command import command, option
+from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.live import (
     MODES,
     Control,
@@ -27,13 +28,15 @@ from demiurge.cli.options.output import (
     force_option,
     json_option,
     random_seed_option,
-    root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.options.roots import roots_option
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
+    from demiurge.cli.options.databases import Databases
+    from demiurge.cli.options.roots import MovedRoot
     from demiurge.live.session import Session
     from query.settings import SearchSettings
 
@@ -69,7 +72,7 @@ def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> Non
         "demiurge live my.db --mode free --out free.wav --seconds 60 --knob temperature=0.5",
     )
 )
-@click.argument("database", metavar="DB", type=ANY_PATH)
+@databases_options
 @click.argument("model", required=False, type=ANY_PATH)
 @sound_option(
     "--mode",
@@ -98,11 +101,11 @@ def list_devices(context: click.Context, _: click.Parameter, asked: bool) -> Non
     " live-2.plan.json, …]",
 )
 @random_seed_option(THE_TAKE)
-@root_option
+@roots_option
 @force_option
 @json_option
 def live(
-    database: Path,
+    databases: Databases,
     model: Path | None,
     mode: str,
     sound: Sound,
@@ -110,7 +113,7 @@ def live(
     search: SearchSettings,
     plan_path: Path | None,
     random_seed: int,
-    root: Path | None,
+    root: MovedRoot,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -134,12 +137,11 @@ def live(
     knobs = control.knobs(mode, search)
     with progress_bar("getting ready", quiet=as_json) as progress:
         session = Session(
-            database,
+            databases.open(root),
             knobs,
             search,
             plan=plan,
             model=model,
-            root=root,
             random_seed=random_seed,
             threaded=sound.out_file is None,
             progress=progress,
@@ -149,7 +151,7 @@ def live(
         if sound.out_file is not None:
             play_files(session, sound, as_json=as_json)
         else:
-            with controlled(session, control, database, root):
+            with controlled(session, control):
                 play_devices(session, mode, sound)
     tell_end(session, plan, sound.out_file, as_json=as_json)
 

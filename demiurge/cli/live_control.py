@@ -40,9 +40,7 @@ def scenes_kept(session: Session, path: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def controlled(
-    session: Session, control: Control, database: Path, root: Path | None
-) -> Iterator[None]:
+def controlled(session: Session, control: Control) -> Iterator[None]:
     """Let everything that was asked for control a session within the block.
 
     Raises
@@ -65,7 +63,7 @@ def controlled(
         if control.midi is not None:
             midi.append(_listen_to_midi(session, control, terminal.tell, stack))
         if control.page:
-            _serve_page(session, control, database, root, stack)
+            _serve_page(session, control, stack)
         stack.enter_context(terminal)
         yield
 
@@ -94,16 +92,14 @@ def _listen_to_midi(
     return handler.learn
 
 
-def _serve_page(
-    session: Session, control: Control, database: Path, root: Path | None, stack: ExitStack
-) -> None:
+def _serve_page(session: Session, control: Control, stack: ExitStack) -> None:
     """Serve the page in another thread."""
     check_installed("websockets")
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
     from demiurge.web.workspace import Workspace
 
     allow_files()
-    workspace = stack.enter_context(closing(Workspace(database, root=root, live=session)))
+    workspace = stack.enter_context(closing(Workspace(session.corpus.database, live=session)))
     sock = stack.enter_context(closing(listen(control.host, None)))
     security = secure(control.host, sock.getsockname()[1], control.token)
     server = make_server(workspace, security)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from demiurge.cli.terminal import counted, echo_line, echo_table
 from files.errors import ParameterError
-from files.roots import Roots
 
 if TYPE_CHECKING:
+    from demiurge.cli.options.roots import MovedRoot
     from playback.options import CrossfadeOptions
     from playback.plan import Plan
 
@@ -33,7 +33,7 @@ COLUMNS = [
 
 
 def plan_facts(
-    plan: Plan, file: Path, crossfade: CrossfadeOptions, root: Path | None
+    plan: Plan, file: Path, crossfade: CrossfadeOptions, root: MovedRoot
 ) -> dict[str, Any]:
     """Return the facts in a plan, and which of its sources are missing.
 
@@ -42,11 +42,12 @@ def plan_facts(
     Raises
     ------
     ParameterError
-        If `root` is no folder.
+        If `root` is no folder, or not that of one of the databases.
     """
+    from playback.database_shares import database_shares
     from playback.runs import join_runs, joined_runs
 
-    has_voices = plan.version > 1
+    has_voices = plan.has_voices
     missing = missing_sources(plan, root)
     starts = {run.first for run in join_runs(plan.steps)}
     steps = [
@@ -68,6 +69,7 @@ def plan_facts(
         "seconds": plan.n_samples / plan.sample_rate,
         "rest_seconds": round(plan.rest_samples / plan.sample_rate, 6),
         **({"voices": plan.n_voices} if has_voices else {}),
+        **({"databases": shares} if (shares := database_shares(plan)) else {}),
         "sources": source_facts(plan, missing),
         "joins": len(joined_runs(plan.steps)),
         "crossfade": asdict(crossfade),
@@ -89,22 +91,22 @@ def source_facts(plan: Plan, missing: dict[str, bool | None]) -> list[dict[str, 
     ]
 
 
-def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
+def missing_sources(plan: Plan, root: MovedRoot) -> dict[str, bool | None]:
     """Return whether each source is missing; None if the folder of the corpus does not exist.
 
     Raises
     ------
     ParameterError
-        If `root` is no folder.
+        If `root` is no folder, or not that of one of the databases.
     """
-    roots = Roots.of(root) if root else plan.roots
+    roots = plan.roots.moved(root)
     sources = {step.source for step in plan.steps}
-    if not roots.missing():
+    if not (gone := roots.missing()):
         missing = set(roots.find_missing(sources))
         return {source: source in missing for source in sources}
     if root:
         raise ParameterError(
-            f"{root}: no such folder; say where the corpus is with --root, or leave it out"
+            f"{gone[0]}: no such folder; say where the corpus is with --root, or leave it out"
         )
     return dict.fromkeys(sources)
 
@@ -121,7 +123,8 @@ def echo_plan(facts: dict[str, Any]) -> None:
     )
     if facts["rest_seconds"]:
         echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
-    echo_line(f"  database {facts['database']['id']}, corpus {facts['database']['root']}")
+    for line in database_lines(facts):
+        echo_line(f"  {line}")
     crossfade = [f"{name} {value}" for name, value in facts["crossfade"].items()]
     echo_line(f"  crossfade {', '.join(crossfade)}")
     echo_missing(sources)
@@ -133,6 +136,26 @@ def echo_plan(facts: dict[str, Any]) -> None:
         rows.append(step_cells(step, facts["sample_rate"], voice=voice, is_first=is_first))
     used = [n for n in range(len(COLUMNS)) if any(row[n] for row in rows)]
     echo_table("", [COLUMNS[n] for n in used], [[row[n] for n in used] for row in rows])
+
+
+def database_lines(facts: dict[str, Any]) -> list[str]:
+    """Return which databases a plan is of, and how much is played from each of several."""
+    database = facts["database"]
+    if "databases" not in database:
+        return [f"database {database['id']}, corpus {database['root']}"]
+    lines = []
+    for share in facts["databases"]:
+        lines.append(share_text(share))
+        if member := database["databases"].get(share["database"]):
+            lines[-1] += f": database {member['id']}, corpus {member['root']}"
+    return lines
+
+
+def share_text(share: dict[str, Any]) -> str:
+    """Return how much is played from one of several databases."""
+    name = share["database"] or "in none of them"
+    played = counted(share["steps"], "unit")
+    return f"{name}: {played}, {share['seconds']:.2f} s, {share['share']:.0%}"
 
 
 def echo_missing(sources: list[dict[str, Any]]) -> None:

@@ -10,14 +10,16 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.joins import JoinsAndFile, playback_options
-from demiurge.cli.options.output import check_output, force_option, json_option, root_option
+from demiurge.cli.options.output import check_output, force_option, json_option
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.roots import roots_option
 from demiurge.cli.options.wanted import Wanted, wanted_options
 from demiurge.cli.render_report import decode_facts, echo_decoded, level_facts, level_notes
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
+    from demiurge.cli.options.roots import MovedRoot
     from playback.open_plan import OpenPlan
     from playback.options import OutputOptions, RenderOptions
     from playback.outputs import Outputs, WrittenOutputs
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @click.argument("plan", type=ANY_PATH)
 @wanted_options
 @playback_options
-@root_option
+@roots_option
 @click.option(
     "--skip-missing",
     is_flag=True,
@@ -50,7 +52,7 @@ def playback(
     plan: Path,
     wanted: Wanted,
     asked: JoinsAndFile,
-    root: Path | None,
+    root: MovedRoot,
     skip_missing: bool,
     force: bool,
     as_json: bool,
@@ -120,7 +122,7 @@ def play_aloud(
 
 
 def show_plan(
-    plan: Path, root: Path | None, wanted: Wanted, asked: JoinsAndFile, *, as_json: bool
+    plan: Path, root: MovedRoot, wanted: Wanted, asked: JoinsAndFile, *, as_json: bool
 ) -> None:
     """List a plan's steps."""
     from demiurge.cli.plan_table import echo_plan, plan_facts

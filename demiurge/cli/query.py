@@ -10,14 +10,18 @@ import click
 from click.core import ParameterSource
 
 from demiurge.cli.candidate_table import candidate_table
+from demiurge.cli.options.cluster import cluster_option
 from demiurge.cli.options.command import Option, command
+from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
+from demiurge.cli.query_cluster import serve, status, stop
 from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
+    from demiurge.cli.options.databases import Databases
     from demiurge.domains import Domains
     from demiurge.sequences import DescriptorSequence
     from query.index import UnitIndex
@@ -35,10 +39,12 @@ SHOWN_EXPLAINED = 5
         "demiurge query seed.wav my.db -k 10",
         "demiurge query forecast.json my.db -k 3 --json",
         "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
+        "demiurge query seed.wav my.db --cluster auto",
     )
 )
 @click.argument("seed_file", metavar="SEED", type=ANY_PATH)
-@click.argument("database", metavar="DB", type=ANY_PATH)
+@databases_options
+@cluster_option
 @units_option(
     "-k",
     type=click.IntRange(1),
@@ -62,7 +68,7 @@ SHOWN_EXPLAINED = 5
 def query(
     context: click.Context,
     seed_file: Path,
-    database: Path,
+    databases: Databases,
     k: int | None,
     search: SearchSettings,
     domains: Domains,
@@ -74,12 +80,11 @@ def query(
 
     SEED is an audio or a forecast file.
     """
-    from db.database import Database
     from demiurge.domains import settle
     from demiurge.sequences import describe
 
     check_path_options(context, with_path=with_path)
-    opened = Database(database)
+    opened = databases.open()
     described = describe(seed_file, opened.settings)
     n_steps = len(described.descriptors)
     shown = min(steps or (n_steps if as_json else SHOWN_STEPS), n_steps)
@@ -93,7 +98,7 @@ def query(
             k = min(SHOWN_UNITS, len(index)) if k is None else k
             rows = nearest_steps(index, described, k, shown=shown)
     if as_json:
-        facts = {"seed": str(seed_file), "database": str(database)}
+        facts = {"seed": str(seed_file), "database": str(databases), **normaliser_facts(opened)}
         echo_json({**facts, **index_facts(index), "steps": rows})
         return
     most = SHOWN_EXPLAINED if with_path and k is None else k
@@ -101,6 +106,19 @@ def query(
     title = f"{seed_file}: {shown} of {n_steps} steps, nearest of {len(index)} units"
     echo_table(title, columns, cells)
     echo_counts(index.counts)
+    if normaliser := normaliser_facts(opened).get("normaliser"):
+        echo_line(f"distances are normalised by the units of {normaliser}")
+
+
+def normaliser_facts(database: Database) -> dict[str, Any]:
+    """Return which units distances are normalised by, of several databases; nothing of one."""
+    from demiurge.plans.settings import normaliser_of
+
+    return {"normaliser": normaliser_of(database)} if database.names else {}
+
+
+for own_command in (serve, status, stop):
+    query.add_command(own_command)
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:
@@ -125,7 +143,7 @@ def check_path_options(context: click.Context, *, with_path: bool) -> None:
 def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
     """Return the facts listed about the unit at a position in `database.units`."""
     return {
-        "unit": int(database.units.ids[position]),
+        "unit": database.stored_id(position),
         "source": database.sources[database.units.source[position]].path,
         "start_sample": int(database.units.start_sample[position]),
         "n_samples": int(database.units.n_samples[position]),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.options.cluster import cluster_option
 from demiurge.cli.options.command import command
+from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.joins import render_options as render_options_group
 from demiurge.cli.options.output import (
     audio_out_option,
@@ -16,9 +18,9 @@ from demiurge.cli.options.output import (
     check_output,
     force_option,
     json_option,
-    root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.roots import roots_option
 from demiurge.cli.options.sampling import (
     accompanied_option,
     forecast_option,
@@ -31,6 +33,8 @@ from files.errors import ParameterError
 from query.names import MOST_TRANSPOSE
 
 if TYPE_CHECKING:
+    from demiurge.cli.options.databases import Databases
+    from demiurge.cli.options.roots import MovedRoot
     from demiurge.domains import Domains
     from playback.options import RenderOptions
     from query.settings import SearchSettings
@@ -45,11 +49,14 @@ DEFAULT_SECONDS = 10.0
         "demiurge render seed.wav my.db my.model -o out.wav --seconds 20 --random-seed 7"
         " --temperature 0.8",
         "demiurge render guitar.wav my.db my.model -o out.wav --with band.wav --source '*guitar*'",
+        "demiurge render seed.wav my.model --db drums.db --db strings.db -o out.wav --weight"
+        " strings=0.5",
     )
 )
 @click.argument("seed", type=ANY_PATH)
-@click.argument("database", metavar="DB", type=ANY_PATH)
-@click.argument("model", type=ANY_PATH)
+@databases_options
+@cluster_option
+@click.argument("model", metavar="MODEL", required=False, type=ANY_PATH)
 @audio_out_option
 @forecast_option(
     "--seconds",
@@ -75,13 +82,13 @@ DEFAULT_SECONDS = 10.0
 )
 @render_search
 @render_options_group
-@root_option
+@roots_option
 @force_option
 @json_option
 def render(
     seed: Path,
-    database: Path,
-    model: Path,
+    databases: Databases,
+    model: Path | None,
     seconds: float,
     sampling: SamplingOptions,
     accompanied: Path | None,
@@ -90,7 +97,7 @@ def render(
     search: SearchSettings,
     render_options: RenderOptions,
     out: Path,
-    root: Path | None,
+    root: MovedRoot,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -103,11 +110,13 @@ def render(
     """
     from demiurge.pipeline import render_continuation
 
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'.")
     check_outputs(seed, out, search.variations, render_options.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_continuation(
             seed,
-            database,
+            databases.open(root),
             model,
             out,
             seconds=seconds,
@@ -117,7 +126,6 @@ def render(
             include_seed=include_seed,
             transpose=transpose,
             render_options=render_options,
-            root=root,
             progress=progress,
         )
     echo_results(results, render_options.output.lufs, as_json=as_json)
@@ -131,25 +139,27 @@ def render(
         " 0.1 --random-seed 3",
         "demiurge mosaic voice.wav my.db -o out.wav --variations 4 --source 'drums/*' --where"
         " 'mfcc0>-200'",
+        "demiurge mosaic voice.wav my.db --db more=other.db -o out.wav --source 'more:*'",
     )
 )
 @click.argument("target", type=ANY_PATH)
-@click.argument("database", metavar="DB", type=ANY_PATH)
+@databases_options
+@cluster_option
 @audio_out_option
 @mosaic_search
 @mosaic_domains
 @render_options_group
-@root_option
+@roots_option
 @force_option
 @json_option
 def mosaic(
     target: Path,
-    database: Path,
+    databases: Databases,
     search: SearchSettings,
     domains: Domains,
     render_options: RenderOptions,
     out: Path,
-    root: Path | None,
+    root: MovedRoot,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -163,12 +173,11 @@ def mosaic(
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_mosaic(
             target,
-            database,
+            databases.open(root),
             out,
             search=search,
             domains=domains,
             render_options=render_options,
-            root=root,
             progress=progress,
         )
     echo_results(results, render_options.output.lufs, as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from audio.decibels import to_decibels
+from demiurge.cli.plan_table import share_text
 from demiurge.cli.terminal import counted, echo_json, echo_line
 from files.names import quoted
 
@@ -31,6 +32,10 @@ def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bo
 def echo_result(result: RenderResult, lufs: float | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
+    for share in facts.get("databases", []):
+        echo_line(f"  {share_text(share)}")
+    if note := normaliser_note(facts):
+        echo_line(f"  {note}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
     if not result.continuation and (note := voices_note(result.plan)):
@@ -73,11 +78,28 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         "joins": result.n_joins,
         "mean_distance": result.mean_distance,
         "rest_seconds": result.rest_seconds,
+        **shares_facts(plan),
         **domain_facts(result),
         **continuation_facts(result),
         **level_facts(result.summary),
         **decode_facts(plan.settings.get("decode")),
     }
+
+
+def shares_facts(plan: Plan) -> dict[str, Any]:
+    """Return what --json prints about several databases; nothing of one."""
+    from playback.database_shares import database_shares
+
+    if not (shares := database_shares(plan)):
+        return {}
+    return {"databases": shares, "normaliser": plan.settings.get("normaliser")}
+
+
+def normaliser_note(facts: dict[str, Any]) -> str:
+    """Return which units are the measure of distances, if there are several databases."""
+    if "normaliser" not in facts:
+        return ""
+    return f"distances are normalised by the units of {facts['normaliser']}"
 
 
 def decode_facts(decoded_by: dict[str, str] | None) -> dict[str, Any]:

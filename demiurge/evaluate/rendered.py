@@ -45,12 +45,11 @@ class Rendered:
         with tempfile.TemporaryDirectory(prefix="demiurge-") as folder:
             (result,) = render_continuation(
                 seed,
-                self.database.path,
+                self.database,
                 self.model,
                 Path(folder) / "continuation.wav",
                 seconds=seconds,
                 sampling=SamplingOptions(random_seed=random_seed),
                 search=SearchSettings(path=CONTINUATION_PATH),
-                root=self.database.root,
             )
             return read_continuation(result.wav, result.plan, seconds)

@@ -11,12 +11,15 @@ from audio.decibels import to_decibels
 from db.database import Database
 from demiurge.live.knobs import Knobs
 from demiurge.plans.levels import NEAR_SILENCE_DB, level_column
+from demiurge.reopen import as_database
 from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
+from files.roots import Folder
 from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
 from playback.steps import Step
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.online.mosaic import OnlineMosaic, online_index, online_weights
 from query.settings import SearchSettings
 from query.space import Space
@@ -62,10 +65,10 @@ class Corpus:
 
     def __init__(
         self,
-        path: str | Path,
+        database: str | Path | Database,
         search: SearchSettings,
         *,
-        root: str | Path | None = None,
+        root: str | Folder | None = None,
         progress: Progress = no_progress,
     ) -> None:
         """Open a database; of `search`, weights and metric count.
@@ -76,7 +79,7 @@ class Corpus:
             If it cannot be opened, has no units, or its settings do not go with the weights.
         """
         faiss.omp_set_num_threads(1)  # threads take longer to start than one target takes
-        self.database = Database(path, root=root)
+        self.database = as_database(database, root)
         settings = self.database.settings
         self._first_weights = search.weights
         self.space = Space(

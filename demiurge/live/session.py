@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from db.database import Database
 from demiurge.live.controls import Controls
 from demiurge.live.corpus import Corpus
 from demiurge.live.engine import Engine
@@ -14,7 +15,7 @@ from demiurge.live.knobs import Knobs
 from demiurge.live.status import Status
 from demiurge.live.take import Take, recover, take_lock
 from demiurge.live.worlds import Worlds, forecaster_scorers
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, normaliser_of
 from files.progress import Progress, no_progress
 from files.roots import Folder
 from playback.lead import live_crossfade
@@ -38,7 +39,7 @@ class Session:
 
     def __init__(
         self,
-        database: Path,
+        database: str | Path | Database,
         knobs: Knobs,
         search: SearchSettings,
         *,
@@ -87,6 +88,7 @@ class Session:
             search=search,
             crossfade=live_crossfade(corpus.step_samples, corpus.database.sample_rate),
             whole_units=corpus.database.settings.units_vary,
+            normaliser=normaliser_of(corpus.database),
             model=None if model is None else str(model),
             other={"live": self.controls.knobs.to_dict()},
         )

@@ -58,7 +58,7 @@ class Take:
             "format": FORMAT,
             "sample_rate": database.sample_rate,
             "channels": channels,
-            "database": {"id": database.id, "root": str(database.root)},
+            "database": database.describe(),
             "settings": settings,
         }
         self.problem = ""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from audio.read import MAX_SAMPLES
 from db.database import Database
 from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS, total_cost
@@ -78,16 +77,13 @@ def _find_all(step: Step, database: Database, units: VoiceUnits | None) -> np.nd
 
     They are those of `units`, at their transpositions, if there are any.
     """
-    ids = [other["unit"] if may_be_id(other["unit"]) else REST for other in step.alternatives]
-    others = database.units.find(ids).tolist()
+    ids = [other["unit"] for other in step.alternatives]
+    sources = [other.get("source", "") for other in step.alternatives]
+    others = database.find_stored(ids, sources).tolist()
     if units:
         shifts = [other.get("transpose", 0) for other in step.alternatives]
         others = [units.at(*found) for found in zip(others, shifts, strict=True)]
     return np.array([find_step(step, database, units), *others], np.int64)
-
-
-def may_be_id(unit: Any) -> bool:
-    return type(unit) is int and 0 <= unit <= MAX_SAMPLES
 
 
 def _with_distance(step: Step, positions: np.ndarray, targets: Targets, space: Space) -> Step:

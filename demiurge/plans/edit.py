@@ -16,9 +16,9 @@ from typing import Any
 
 from audio.read import MAX_SAMPLES
 from db.database import Database
-from demiurge.plans.costs import check_numbers, may_be_id, refresh_costs, with_steps
+from demiurge.plans.costs import check_numbers, refresh_costs, with_steps
 from demiurge.plans.follow import follow_again
-from demiurge.plans.locate import check_database
+from demiurge.plans.locate import check_database, find_unit
 from demiurge.plans.make import GAIN_DECIMALS, TRANSPOSE_DECIMALS, check_sources, make_step
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_costs import VoiceCosts
@@ -34,13 +34,13 @@ MOST_TIMES = 100  # repetitions of a step in one edit
 def replace_unit(
     plan: Plan,
     number: int,
-    unit: int,
+    unit: int | str,
     database: Database,
     *,
     transpose: float = 0.0,
     units: VoiceUnits | None = None,
 ) -> Plan:
-    """Play another unit at a step, named by its id.
+    """Play another unit at a step, named by its id, or NAME:ID of one of several databases.
 
     It is played from its start, for as long as the step lasts or until the end of its source. The
     gain of the step stays if there are several voices; if the plan's steps follow the level of the
@@ -66,7 +66,7 @@ def replace_unit(
     check_database(plan, database)
     (number,) = check_numbers(plan, [number])
     step = plan.steps[number]
-    position = int(database.units.find(unit)) if may_be_id(unit) else REST
+    position = find_unit(unit, database)
     if position == REST:
         raise ParameterError(
             f"unit {unit!r} is not in {database.path}; give one of its {database.n_units} units"
@@ -80,9 +80,12 @@ def replace_unit(
         voice=step.voice,
         gain_db=step.gain_db if plan.n_voices > 1 else 0.0,
         locked=step.locked,
-        alternatives=_swap_alternative(step, unit, transpose),
     )
-    chosen = replace(made, transpose=float(transpose))
+    chosen = replace(
+        made,
+        transpose=float(transpose),
+        alternatives=_swap_alternative(plan, step, made, transpose),
+    )
     if units and step.target != NO_TARGET:
         chosen = _fit(chosen, plan, number, units)
     check_sources(database, {chosen.source})
@@ -105,8 +108,12 @@ def _fit(chosen: Step, plan: Plan, number: int, units: VoiceUnits) -> Step:
     return replace(chosen, gain_db=gain_db, transpose=round(shift, TRANSPOSE_DECIMALS))
 
 
-def _swap_alternative(step: Step, unit: int, transpose: float) -> tuple[dict[str, Any], ...]:
-    """Return the alternatives of a step, with its own unit in the place of `unit`."""
+def _swap_alternative(
+    plan: Plan, step: Step, made: Step, transpose: float
+) -> tuple[dict[str, Any], ...]:
+    """Return the alternatives of a step, with its own unit in the place of that of `made`."""
+    roots = plan.roots
+    database = roots.split(made.source)[0]
     names = ("unit", "distance", "join", "source", "start_sample")
     played = {name: getattr(step, name) for name in names}
     if step.transpose:
@@ -115,7 +122,11 @@ def _swap_alternative(step: Step, unit: int, transpose: float) -> tuple[dict[str
         other
         for other in (played, *step.alternatives)
         if other["unit"] != REST
-        and (other["unit"], round(other.get("transpose", 0))) != (unit, round(transpose))
+        and (
+            other["unit"] != made.unit
+            or round(other.get("transpose", 0)) != round(transpose)
+            or roots.split(other.get("source", ""))[0] != database
+        )
     ]
     return tuple(sorted(others, key=lambda other: other["distance"]))
 

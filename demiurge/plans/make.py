@@ -91,7 +91,7 @@ def assemble(
     plan = Plan(
         database.sample_rate,
         _count_channels(database, used),
-        {"id": database.id, "root": str(database.root)},
+        database.describe(),
         tuple(steps),
         settings.to_dict(),
         sources=check_sources(database, used),

@@ -60,9 +60,7 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     steps = _choose_steps(rows, path, index.space)
     if settings.search.stretch == AUTO:
         steps = _stretch_new(plan, steps, database)
-    played = {(step.at_sample, step.unit) for step in plan.steps}
-    new = [step for step in steps if (step.at_sample, step.unit) not in played]
-    check_sources(database, {step.source for step in new})
+    check_sources(database, {step.source for step in _new_steps(plan, steps)})
     settings = replace(settings, units=index.counts, index=index.kind)
     chosen = replace(
         plan,
@@ -80,6 +78,12 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     return follow_again(chosen, changed, settings.levels, database.roots)
 
 
+def _new_steps(plan: Plan, steps: tuple[Step, ...]) -> list[Step]:
+    """Return the steps whose unit the plan does not play there."""
+    played = {(step.at_sample, step.unit, step.source) for step in plan.steps}
+    return [step for step in steps if (step.at_sample, step.unit, step.source) not in played]
+
+
 def _stretch_new(plan: Plan, steps: tuple[Step, ...], database: Database) -> tuple[Step, ...]:
     """Return steps with those stretched whose unit has changed."""
     before = {_sound(step) for step in plan.steps}
@@ -90,9 +94,9 @@ def _stretch_new(plan: Plan, steps: tuple[Step, ...], database: Database) -> tup
     )
 
 
-def _sound(step: Step) -> tuple[int, int, int, int]:
+def _sound(step: Step) -> tuple[int, int, int, str, int]:
     """Return what must be the same for a step to keep its gain."""
-    return step.voice, step.at_sample, step.unit, step.n_samples
+    return step.voice, step.at_sample, step.unit, step.source, step.n_samples
 
 
 def why_never_again(plan: Plan) -> str | None:
@@ -243,7 +247,7 @@ def _choose(
     """Return a step with the unit that was chosen for it."""
     if before.target == NO_TARGET:
         return replace(before, join=choice["join"])
-    same_unit = database.units.ids[position] == before.unit
+    same_unit = position == position_of(before, database)
     if same_unit and where["n_samples"] == before.n_samples:
         return replace(before, **choice)
     return make_step(database, position, target=before.target, **where, **choice)

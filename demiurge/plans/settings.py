@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Self
 
+from db.database import Database
 from files.errors import ParameterError, PlanError
 from files.ranges import shown
 from playback.options import CrossfadeOptions
@@ -13,6 +14,7 @@ from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 
 MOST_VARIATIONS = 1000  # the last variation whose path can be found again
+ALL_DATABASES = "all databases"  # no database can be called so
 OLD_NAMES = ("selection", "seams", "crossfade_ms")  # of 0.1.0, and of even older plans
 
 
@@ -49,6 +51,9 @@ class PlanSettings:
         Units left after each filter.
     index : str, optional
         Kind of the index.
+    normaliser : str, optional
+        The database whose units distances are normalised by, or `ALL_DATABASES`, if there are
+        several.
     decode : dict, optional
         The codec that sounded it in place of crossfades: `codec`, `hash` and `licence`.
     cost : float, optional
@@ -72,6 +77,7 @@ class PlanSettings:
     levels: list[float] | None = None
     units: dict[str, int] | None = None
     index: str | None = None
+    normaliser: str | None = None
     cost: float | None = None
     decode: dict[str, str] | None = None
     other: dict[str, Any] = field(default_factory=dict)
@@ -129,6 +135,13 @@ class PlanSettings:
         }
 
 
+def normaliser_of(database: Database) -> str | None:
+    """Return what the settings of a plan say about its normaliser; None of a single database."""
+    if not database.names:
+        return None
+    return database.normaliser_name or ALL_DATABASES
+
+
 def fits_spectra(plan: Plan) -> bool:
     """Return whether the units of a plan were chosen by their spectra; False if nobody can tell.
 
@@ -153,6 +166,7 @@ PLAIN_NAMES = (
     "levels",
     "units",
     "index",
+    "normaliser",
     "cost",
     "decode",
 )

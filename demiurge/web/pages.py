@@ -40,6 +40,7 @@ def shared_context(request: Request, workspace: Workspace) -> dict[str, Any]:
     facts = {
         "name": workspace.name,
         "word": quoted(database.path.resolve().name),  # of a command
+        "names": " ".join(database.names),
         "units": database.n_units,
         "sources": len(database.sources),
     }

@@ -1,6 +1,5 @@
 """Views of single units: facts, similar units and audio."""
 
-import re
 import threading
 from collections import defaultdict
 from typing import Any
@@ -13,10 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.database import Source
+from demiurge.plans.locate import find_unit, unit_name
 from demiurge.web.answers import is_known, json_answer
 from demiurge.web.excerpts import excerpt
 from demiurge.web.passages import new_passages
-from demiurge.web.values import ask_integer, ask_number
+from demiurge.web.values import ask_integer, ask_number, parse_unit
 from demiurge.web.wav import wav_answer
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
@@ -56,7 +56,7 @@ class UnitViews:
         n_samples = int(units.n_samples[position])
         return json_answer(
             {
-                "unit": int(units.ids[position]),
+                "unit": unit_name(position, self.database),
                 "position": position,
                 "source": self._source_facts(int(units.source[position])),
                 "start_sample": start,
@@ -90,7 +90,7 @@ class UnitViews:
     def _match(self, position: int, distance: float) -> dict[str, Any]:
         units = self.database.units
         return {
-            "unit": int(units.ids[position]),
+            "unit": unit_name(position, self.database),
             "source": self.workspace.source_of(position).path,
             "start_seconds": int(units.start_sample[position]) / self.database.sample_rate,
             "distance": round(distance, 6),
@@ -145,19 +145,18 @@ class UnitViews:
     def _position(self, request: Request) -> int:
         """Return the position in `Database.units` of the unit that the address names."""
         text = request.path_params["unit"]
-        if re.fullmatch(r"\d{1,18}", text, re.ASCII):
-            position = int(self.database.units.find(int(text)))
-            if position >= 0:
-                return position
+        position = find_unit(parse_unit(text), self.database)
+        if position >= 0:
+            return position
         raise HTTPException(404, f"there is no unit {text[:20]} in {self.workspace.name}")
 
-    def _neighbour(self, position: int, offset: int) -> int | None:
-        """Return the id of the previous (-1) or next (1) unit of the same source."""
+    def _neighbour(self, position: int, offset: int) -> int | str | None:
+        """Return the name of the previous (-1) or next (1) unit of the same source."""
         units = self.database.units
         other = position + offset
         if not 0 <= other < len(units) or units.source[other] != units.source[position]:
             return None
-        return int(units.ids[other])
+        return unit_name(other, self.database)
 
     def _source_facts(self, number: int) -> dict[str, Any]:
         path = self.database.sources[number].path

@@ -9,6 +9,11 @@ from starlette.requests import Request
 
 from files.errors import ParameterError
 
+NUMBER = re.compile(r"\d{1,17}", re.ASCII)
+NAMED_UNIT = re.compile(r"[\w.-]{1,200}:[0-9]{1,17}")
+A_UNIT = "a unit: its id, in one of several databases NAME:ID"
+MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
+
 
 def check_keys(what: str, document: dict[str, Any], known: Collection[str]) -> None:
     """Raise a ParameterError if a document has a key that is not known."""
@@ -43,6 +48,24 @@ def take_integers(document: dict[str, Any], name: str, least: int, most: int) ->
     if not isinstance(values, list) or not values:
         raise ParameterError(f"{name}={_shown(values)} must be a list of at least one integer")
     return [take_integer({name: value}, name, least, most) for value in values]
+
+
+def take_unit(document: dict[str, Any], name: str) -> int | str:
+    """Return the name of a unit: its id, or NAME:ID of one of several databases."""
+    value = document.get(name)
+    if isinstance(value, str) and NAMED_UNIT.fullmatch(value):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_NUMBER:
+        raise ParameterError(f"{name}={_shown(value)} must be {A_UNIT}")
+    return value
+
+
+def take_units(document: dict[str, Any], name: str) -> list[int | str]:
+    """Return the names of one or more units, without repeats."""
+    values = document.get(name)
+    if not isinstance(values, list) or not values:
+        raise ParameterError(f"{name}={_shown(values)} must be a list of at least one unit")
+    return list(dict.fromkeys(take_unit({name: value}, name) for value in values))
 
 
 def take_switch(document: dict[str, Any], name: str) -> bool:
@@ -90,6 +113,37 @@ def ask_integers(request: Request, name: str, most: int) -> list[int]:
             f"{name}={_shown(text)} must be 1 to {most} whole numbers separated by commas"
         )
     return list(dict.fromkeys(int(number) for number in text.split(",") if number))
+
+
+def ask_unit(request: Request, name: str) -> int | str | None:
+    """Return the name of a unit from the query string, as `parse_unit`; None if it is missing."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if (unit := parse_unit(text)) is None:
+        raise ParameterError(f"{name}={_shown(text)} must be {A_UNIT}")
+    return unit
+
+
+def ask_units(request: Request, name: str, most: int) -> list[int | str]:
+    """Return the names of at most `most` units, separated by commas; none if `name` is missing."""
+    text = request.query_params.get(name)
+    if not text:
+        return []
+    units = [parse_unit(part) for part in text.split(",", most)]
+    known = [unit for unit in units if unit is not None]
+    if len(known) < len(units) or len(known) > most:
+        raise ParameterError(
+            f"{name}={_shown(text)} must be 1 to {most} units separated by commas, each {A_UNIT}"
+        )
+    return list(dict.fromkeys(known))
+
+
+def parse_unit(text: str) -> int | str | None:
+    """Return the name of a unit: its id, or NAME:ID as text; None if it is neither."""
+    if NUMBER.fullmatch(text):
+        return int(text)
+    return text if NAMED_UNIT.fullmatch(text) else None
 
 
 @overload

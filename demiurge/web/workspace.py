@@ -9,8 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from audio.decoded import DecodedCache
 from db.database import Database, Source
+from demiurge.reopen import DatabaseFiles, as_database
 from demiurge.web.events import Events
 from demiurge.web.indexes import Indexes
 from demiurge.web.plans import Plans
@@ -39,6 +42,8 @@ class Workspace:
     database : Database
     roots : Roots
         The corpus folders.
+    files : DatabaseFiles
+        Where it is, for other processes.
     folder : Path
         For plans, seeds and jobs; it need not exist yet.
     plans : Plans
@@ -57,7 +62,7 @@ class Workspace:
 
     def __init__(
         self,
-        database_path: str | Path,
+        database: str | Path | Database,
         *,
         plans: Sequence[str | Path] = (),
         models: Sequence[str | Path] = (),
@@ -65,7 +70,7 @@ class Workspace:
         root: str | Path | None = None,
         live: "LiveSession | None" = None,
     ) -> None:
-        """Open the database and read the given plans.
+        """Open the database, unless it is open, and read the given plans.
 
         Raises
         ------
@@ -74,9 +79,10 @@ class Workspace:
         PlanError
             If a plan cannot be read.
         """
-        self.database = Database(database_path, root=root)
+        self.database = as_database(database, root)
         self.roots = self.database.roots
-        usual_folder = Path(database_path).absolute().with_suffix(".plans")
+        self.files = DatabaseFiles.of(self.database)
+        usual_folder = next(iter(self.files.folders.values()))[0].with_suffix(".plans")
         self.folder = Path(folder) if folder else usual_folder
         self.plans = Plans(self.folder, [Path(plan) for plan in plans])
         self.model_paths = [Path(model) for model in models]
@@ -91,8 +97,8 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """The file name of the database."""
-        return printable(self.database.path.resolve().name)
+        """The file name of the database, or the names of several."""
+        return ", ".join(self.database.names) or printable(self.database.path.resolve().name)
 
     def missing_sources(self, *, again: bool = False) -> dict[str, str]:
         """Return a message for each missing source, by its path.
@@ -133,8 +139,16 @@ class Workspace:
 
     @cached_property
     def source_numbers(self) -> dict[str, int]:
-        """The index of each source in `Database.sources`, by its path; it decides the colour."""
-        return {source.path: number for number, source in enumerate(self.database.sources)}
+        """The number of each source in its database, by its path; it decides the colour."""
+        members = self.database.source_member
+        firsts = (
+            np.searchsorted(members, members) if self.database.names else np.zeros_like(members)
+        )
+        numbers = (np.arange(len(members)) - firsts).tolist()
+        return {
+            source.path: number
+            for source, number in zip(self.database.sources, numbers, strict=True)
+        }
 
     def source_of(self, position: int) -> Source:
         """Return the source of the unit at a position in `Database.units`."""

@@ -7,7 +7,13 @@ from query.cluster.calls import catalogue_answer, catalogue_of
 from query.cluster.catalogue import Generation, Replica
 
 STATUS_SECONDS = 5.0  # timeout for an actor to tell how it is
-SILENT = {"pid": None, "is_open": False, "changed": False, "memory_bytes": None, "calls": {}}
+SILENT: dict[str, Any] = {
+    "pid": None,
+    "is_open": False,
+    "changed": False,
+    "memory_bytes": None,
+    "calls": {},
+}
 
 
 def cluster_status(ray: Any) -> list[dict[str, Any]]:

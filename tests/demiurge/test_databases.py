@@ -43,8 +43,8 @@ def test_names_are_those_of_the_folders_or_given(tmp_path):
 def test_one_is_opened_alone(folder):
     opened = open_databases([folder / "drums.db"])
     assert opened.names == ()
-    with pytest.raises(ParameterError, match="root of 'x': no such database"):
-        open_databases([folder / "drums.db"], roots={"x": folder})
+    with pytest.raises(ParameterError, match="root x=.*the databases are drums"):
+        open_databases([folder / "drums.db"], root={"x": folder})
 
 
 def test_a_database_with_other_settings_is_described_again_once(folder, caplog):

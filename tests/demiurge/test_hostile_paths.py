@@ -50,6 +50,7 @@ LINES = {
     "render": "SEED DB MODEL -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "render, track": "SEED DB PAIRED --with TRACK -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
+    "mosaic, several": "SEED DB --db more=OTHER -o NEW_FILE.wav --root more=SOUNDS",
     "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
     "infill, audio": "SEED MASKED -o NEW_FILE.wav --keep periodic:2",
     "live": "DB MODEL --mode continue --in SEED --out NEW_FILE.wav --seconds 1 --plan NEW_FILE"
@@ -94,6 +95,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     given = {"SOUNDS": sounds, "PIECES": sounds, "SEED": sounds / "x.wav", "PACKAGE": folder}
     paths = {
         "DB": "my.db",
+        "OTHER": "other.db",
         "MODEL": "my.model",
         "MASKED": "my.masked",
         "PAIRED": "my.paired",
@@ -120,6 +122,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     paired = ("--head", "mixture", "--with", "y.wav")
     for words in (
         ("db", "build", sounds, given["DB"], *frames),
+        ("db", "build", sounds, given["OTHER"], *frames),
         ("sequencer", "train", given["DB"], given["MODEL"], "--epochs", 1),
         ("sequencer", "train", given["DB"], given["MASKED"], "--epochs", 1, *masked),
         ("sequencer", "train", given["DB"], given["PAIRED"], "--epochs", 1, *paired),

@@ -36,3 +36,24 @@ def test_unknown_databases_are_refused(source):
 
 def test_missing_folders(tmp_path):
     assert Roots({"a": tmp_path, "b": tmp_path / "gone"}).missing() == [tmp_path / "gone"]
+
+
+def test_folders_that_have_moved_are_named():
+    moved = TWO.moved({"b": Path("third")})
+    assert moved.file_of("b:x.wav") == Path("third/x.wav")
+    assert moved.file_of("a:x.wav") == Path("first/x.wav")
+    assert ONE.moved(Path("new")).file_of("x.wav") == Path("new/x.wav")
+    assert TWO.moved(None) is TWO
+
+
+@pytest.mark.parametrize(
+    ("roots", "to", "message"),
+    [
+        (TWO, Path("new"), "say which has moved: NAME=new"),
+        (TWO, {"c": Path("new")}, "the databases are a, b; name one"),
+        (ONE, {"a": Path("new")}, "there is one database; give new alone"),
+    ],
+)
+def test_folders_of_other_databases_have_not_moved(roots, to, message):
+    with pytest.raises(ParameterError, match=message):
+        roots.moved(to)

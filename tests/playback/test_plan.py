@@ -110,7 +110,7 @@ def edit(path, change):
     ("change", "message"),
     [
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
-        (lambda d: d.update(version=3), '"version" is 3, but this Demiurge reads 1 and 2; update'),
+        (lambda d: d.update(version=4), '"version" is 4, but this Demiurge reads 1 to 3; update'),
         (lambda d: d.pop("channels"), "channels is missing; correct it, or make the plan again"),
         (lambda d: d.update(tempo=3), "tempo is not known; known are .*tail_samples"),
         (lambda d: d.update(channels=0), "channels=0 must be an integer from 1 to 8"),

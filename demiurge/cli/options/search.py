@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import option, option_group
+from demiurge.cli.options.databases import DATABASES
 from demiurge.cli.options.output import random_seed_option
 from demiurge.cli.options.voices import CONTINUATION_VOICES, VOICES
 from demiurge.cli.options.weighted import split_weight
@@ -226,7 +227,7 @@ def make_search(
     if like:
         from demiurge.likeness import make_likeness
 
-        database = click.get_current_context().params["database"]
+        database = click.get_current_context().meta[DATABASES].open()
         liked = make_likeness(tuple(map(split_weight, like)), database)
     conditions = tuple(parse_condition(text) for text in where)
     path = PathOptions(

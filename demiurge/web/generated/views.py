@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from demiurge.plans.locate import find_unit
 from demiurge.shipped import shipped_flow
 from demiurge.web.answers import json_answer
 from demiurge.web.generated.clips import GeneratedClips
 from demiurge.web.generated.generating import GenerateTask
 from demiurge.web.make.jobs import new_id
 from demiurge.web.requests import takes_json
-from demiurge.web.values import check_keys, take_integers
+from demiurge.web.values import check_keys, take_units
 from demiurge.web.workspace import Workspace
 from files.atomic import make_folder, writing_errors
 from files.errors import ParameterError
@@ -25,7 +26,6 @@ from playback.sources import SourceReader
 
 MOST_UNITS = 64  # whose styles are mixed
 LEAST_SECONDS = 1.5  # of a unit with what follows it: a shorter sound has hardly a style
-MOST_UNIT = (1 << 62) - 1
 MOST_RANDOM_SEED = 1 << 32
 
 
@@ -51,7 +51,7 @@ class GeneratedViews:
     def start(self, request: Request, body: dict[str, Any]) -> Response:
         """Begin to make clips in the style of units."""
         check_keys("a request for more", body, ("units",))
-        units = sorted(set(take_integers(body, "units", 0, MOST_UNIT)))
+        units = take_units(body, "units")
         if len(units) > MOST_UNITS:
             raise ParameterError(
                 f"{len(units)} units are more than {MOST_UNITS}; unpin some of them"
@@ -77,7 +77,7 @@ class GeneratedViews:
             raise HTTPException(404, "there is no such clip; reload the page for a new list")
         return FileResponse(path, media_type="audio/flac", filename=f"{run}-{name}")
 
-    def _write_sounds(self, units: list[int], folder: Path) -> tuple[Path, ...]:
+    def _write_sounds(self, units: list[int | str], folder: Path) -> tuple[Path, ...]:
         """Write the sound of each unit to a file."""
         database = self.workspace.database
         make_folder(folder)
@@ -89,17 +89,17 @@ class GeneratedViews:
             cache=self.workspace.decoded,
         ) as reader:
             for unit in units:
-                path = folder / f"unit-{unit}.wav"
+                path = folder / f"unit-{unit}.wav".replace(":", "-")
                 samples = self._sound(reader, unit)
                 with writing_errors(path, "free some space, and try again"):
                     sf.write(path, samples, database.sample_rate, subtype="FLOAT")
                 paths.append(path)
         return tuple(paths)
 
-    def _sound(self, reader: SourceReader, unit: int) -> np.ndarray:
+    def _sound(self, reader: SourceReader, unit: int | str) -> np.ndarray:
         """Return the sound of a unit and of what follows it: (n_samples, 1)."""
         database = self.workspace.database
-        position = int(database.units.find(unit))
+        position = find_unit(unit, database)
         if position < 0:
             raise HTTPException(404, f"there is no unit {unit} in {self.workspace.name}")
         source = self.workspace.source_of(position)

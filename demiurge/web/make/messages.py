@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from files.roots import Folder
+from demiurge.reopen import DatabaseFiles
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class RenderTask:
     seed: Path
     seed_name: str
     model: Path | None
-    database: Path
-    root: Folder | None
+    databases: DatabaseFiles
     folder: Path
     seconds: float
     continuity: float

@@ -9,6 +9,7 @@ import xxhash
 
 from db.database import Database
 from db.settings import DescriptorSettings
+from demiurge.reopen import DatabaseFiles
 from files.errors import CheckpointError, DemiurgeError
 from sequencer.forecaster_document import read_forecaster_document
 from sequencer.masked_document import read_masked_document
@@ -52,7 +53,8 @@ def _find(
     given: Iterable[Path], database: Database, read: Callable[[Path, Database], Model]
 ) -> list[Model]:
     models = {model.id: model for model in (read(path, database) for path in given)}
-    folders = (database.path.absolute().parent, Path.cwd())
+    databases = [folder for folder, _ in DatabaseFiles.of(database).folders.values()]
+    folders = dict.fromkeys([*(folder.parent for folder in databases), Path.cwd()])
     for config in sorted({path for folder in folders for path in folder.glob(f"*/{CONFIG}")}):
         try:
             model = read(config.parent, database)

@@ -18,6 +18,7 @@ from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
 from demiurge.web.pages import page
 from demiurge.web.requests import takes_json
 from demiurge.web.workspace import Workspace
+from files.names import quoted
 from query.names import MOST_VOICES
 
 LIMITS = UploadLimits()
@@ -76,8 +77,13 @@ class MakeViews:
                 "variations": MOST_VARIATIONS,
                 "voices": MOST_VOICES,
             },
-            "advice": None if models else ADVICE.format(database=self.workspace.database.path),
+            "advice": None if models else self._advice(),
         }
+
+    def _advice(self) -> str:
+        """Return how to get a model that goes with the database, or with the first of several."""
+        path, _ = next(iter(self.workspace.files.folders.values()))
+        return ADVICE.format(database=quoted(path))
 
     async def upload(self, request: Request) -> Response:
         """Take a file, which is the whole body of the request."""
@@ -116,8 +122,7 @@ class MakeViews:
             seed=self.seeds.path(seed).absolute(),
             seed_name=seed.name,
             model=model.path if model else None,
-            database=self.workspace.database.path.absolute(),
-            root=self.workspace.database.root.absolute(),
+            databases=self.workspace.files,
             folder=self.jobs.folder.absolute() / job_id,
             **options,
         )

@@ -152,13 +152,12 @@ def _continue(
     path = replace(CONTINUATION_PATH, continuity=task.continuity, novelty=task.novelty)
     render_continuation(
         task.seed,
-        task.database,
+        task.databases.open(),
         task.model,
         out,
         seconds=task.seconds,
         sampling=SamplingOptions(temperature=task.temperature, random_seed=random_seed),
         search=SearchSettings(path=path, variations=variations),
-        root=task.root,
         seed_name=task.seed_name,
         progress=reporter.progress,
         on_result=reporter.finish,
@@ -181,7 +180,7 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
     )
     render_mosaic(
         task.seed,
-        task.database,
+        task.databases.open(),
         out,
         search=SearchSettings(
             path=path,
@@ -189,7 +188,6 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
             voices=VoiceOptions(number=task.voices, transpose=task.transpose),
         ),
         domains=Domains(novelty=None if task.novelty else OWN_NOVELTY),
-        root=task.root,
         target_name=task.seed_name,
         progress=reporter.progress,
         on_result=reporter.finish,

@@ -12,13 +12,13 @@ import re
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import faiss
 import numpy as np
 
 from audio.librosa_import import give_numba_a_folder
 from db.database import Database
+from demiurge.reopen import DatabaseFiles
 from demiurge.web.map.layout_files import layout_key
 from demiurge.web.map.points import RANDOM_SEED, fit_square, score_blocks
 from demiurge.web.signals import ignore_terminal_signals
@@ -40,7 +40,7 @@ Progress = Callable[[float, str], None]  # share done, 0 to 1, and current stage
 
 
 def compute_layout(
-    path: Path, key: str, positions: np.ndarray, first: np.ndarray, connection: Connection
+    files: DatabaseFiles, key: str, positions: np.ndarray, first: np.ndarray, connection: Connection
 ) -> None:
     """Compute the layout of a database in a process of its own.
 
@@ -48,8 +48,8 @@ def compute_layout(
 
     Parameters
     ----------
-    path : Path
-        The database.
+    files : DatabaseFiles
+        Where the database is.
     key : str
         Its `layout_key`.
     positions : ndarray, int64, shape (landmarks,)
@@ -59,18 +59,18 @@ def compute_layout(
     """
     ignore_terminal_signals()
     try:
-        connection.send(_points(path, key, positions, first, lambda *done: connection.send(done)))
+        connection.send(_points(files, key, positions, first, lambda *done: connection.send(done)))
     except DemiurgeError as error:
         connection.send(error)
 
 
 def _points(
-    path: Path, key: str, positions: np.ndarray, first: np.ndarray, progress: Progress
+    files: DatabaseFiles, key: str, positions: np.ndarray, first: np.ndarray, progress: Progress
 ) -> np.ndarray:
     progress(0.0, "starting UMAP, which is compiled first: half a minute")
-    database = Database(path)
+    database = files.open()
     if layout_key(database) != key:
-        raise DatabaseError(f"{path} has changed; start demiurge browse again")
+        raise DatabaseError(f"{database.path} has changed; start demiurge browse again")
     scores = database.normaliser.apply(database.rows_at(positions))
     return place_all(database, scores, embed(scores, first, progress), progress)
 

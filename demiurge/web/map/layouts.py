@@ -178,7 +178,7 @@ class Layouts:
         first = projection.xy[:, chosen].T.copy()
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        arguments = (self._database.path.absolute(), self._key, chosen, first, theirs)
+        arguments = (self._workspace.files, self._key, chosen, first, theirs)
         process = context.Process(target=compute_layout, args=arguments, daemon=True)
         process.start()
         theirs.close()

@@ -15,7 +15,7 @@ from demiurge.web.pages import page
 from demiurge.web.workspace import Workspace
 
 PATIENCE_SECONDS = 3.0  # to wait for the first layout, before the page has to ask again
-OTHER_VALUES = ("source", "cluster", "time", "length")
+OTHER_VALUES = ("source", "database", "cluster", "time", "length")
 
 
 class MapViews:
@@ -90,6 +90,7 @@ class MapViews:
             {
                 "id": number,
                 "path": source.path,
+                "number": self.workspace.source_numbers[source.path],
                 "seconds": source.n_samples / rate,
                 "n_units": source.n_units,
                 "missing": missing.get(source.path),
@@ -98,8 +99,16 @@ class MapViews:
         ]
 
     def units(self, request: Request) -> Response:
-        """Answer with the id of every unit, uint32."""
-        return numbers_answer(request, self.database.units.ids.astype(np.uint32))
+        """Answer with the id of every unit in its own database, uint32."""
+        return numbers_answer(request, self._stored_ids().astype(np.uint32))
+
+    def _stored_ids(self) -> np.ndarray:
+        """Return the ids; those of one of several databases are all moved by the same amount."""
+        ids = self.database.units.ids
+        members = self.database.member_of(np.arange(len(ids)))
+        firsts = np.flatnonzero(np.diff(members, prepend=-1))
+        moved = [int(ids[first]) - self.database.stored_id(first) for first in firsts.tolist()]
+        return ids - np.repeat(moved, np.diff([*firsts, len(ids)]))
 
     def layout(self, request: Request) -> Response:
         """Answer with x of all units, then y, within [-1, 1]; 202 and the state if not ready."""
@@ -116,7 +125,8 @@ class MapViews:
     def values(self, request: Request) -> Response:
         """Answer with one number per unit, float32.
 
-        It is a descriptor, or the source, cluster, start in seconds or length in milliseconds.
+        It is a descriptor, or the source, database, cluster, start in seconds or length in
+        milliseconds.
         """
         values = self._values(request.path_params["name"])
         if values is None:
@@ -133,6 +143,8 @@ class MapViews:
             return self.layouts.clusters(PATIENCE_SECONDS)
         if name == "source":
             return units.source
+        if name == "database":
+            return self.database.member_of(np.arange(len(units)))
         if name == "time":
             return units.start_sample / rate
         if name == "length":

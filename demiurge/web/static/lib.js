@@ -220,8 +220,28 @@ export const semitones = (value) => `${withMinus(`${value > 0 ? "+" : ""}${Numbe
 /** "1 unit", "13,012 units" */
 export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 
+let databases = (document.body.dataset.databases ?? "").split(" ").filter(Boolean);
+
+/** Say which several databases sources are in: `drums:loops/one.wav`; none of one alone. */
+export function nameDatabases(names) {
+  databases = names;
+  sourceColours.clear();
+}
+
+/** The names of several databases; none of one alone. */
+export const databaseNames = () => databases;
+
+/** The number of the database that a source is in, among several; -1 of one alone, and of a seed. */
+export const databaseOf = (path) => databases.indexOf(path.slice(0, Math.max(0, path.indexOf(":"))));
+
+/** A source's path in its database. */
+export const withoutDatabase = (path) => (databaseOf(path) < 0 ? path : path.slice(path.indexOf(":") + 1));
+
 /** The file name at the end of a path. */
-export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
+export const baseName = (path) => withoutDatabase(path).slice(withoutDatabase(path).lastIndexOf("/") + 1);
+
+/** The file name of a source, behind the name of its database if there are several. */
+export const sourceName = (path) => (databaseOf(path) < 0 ? "" : `${databases[databaseOf(path)]}: `) + baseName(path);
 
 const FIRST_HUES = [235, 55, 150, 25, 300, 100, 195, 345, 270, 75];
 
@@ -232,10 +252,21 @@ export function colorOf(index) {
   return isDark() ? oklch(0.74 + level, 0.13, hue) : oklch(0.58 + level, 0.14, hue);
 }
 
+// Of several databases: hue and lightness, which people who are blind to some colours tell apart, too; then shades for the sources.
+const DATABASE_HUES = [[265, -0.1], [58, 0.05], [190, 0.1], [345, 0], [110, 0.12], [20, -0.06]];
+const SHADES = [0, 0.08, -0.07, 0.04, -0.035];
+
+/** The colour of one of several databases, and of its sources by their numbers in it. */
+export function colorOfDatabase(database, number = 0) {
+  const [hue, level] = DATABASE_HUES[database] ?? [(database * 137.508) % 360, 0];
+  const lightness = level + SHADES[number % SHADES.length];
+  return isDark() ? oklch(0.72 + lightness, 0.13, hue) : oklch(0.6 + lightness, 0.14, hue);
+}
+
 /** More sources than this share colours. */
 export const MOST_COLOURS = 240;
 
-const numbers = new Map(); // of sources in the database, by path
+const numbers = new Map(); // of sources in their database, by path
 const sourceColours = new Map(); // in the current theme
 
 /** Register the numbers of sources: [{path, number}]; null for one that is not in the database. */
@@ -245,8 +276,35 @@ export function numberSources(sources) {
 
 /** The colour of a source by its path, the same on all pages. */
 export function colorOfSource(path) {
-  if (!sourceColours.has(path)) sourceColours.set(path, colorOf(numbers.get(path) ?? 0));
+  if (!sourceColours.has(path)) sourceColours.set(path, colorOfIndex(indexOfSource(path)));
   return sourceColours.get(path);
+}
+
+/** The index of a source's colour: one of few, also of many sources. */
+export function indexOfSource(path) {
+  const number = numbers.get(path) ?? 0;
+  if (databases.length === 0) return number;
+  const database = databaseOf(path);
+  return database < 0 ? databases.length * SHADES.length : database * SHADES.length + (number % SHADES.length);
+}
+
+/** The colour of an index of `indexOfSource`. */
+export function colorOfIndex(index) {
+  if (databases.length === 0) return colorOf(index);
+  const database = Math.floor(index / SHADES.length);
+  return database === databases.length ? oklch(0.6, 0, 0) : colorOfDatabase(database, index % SHADES.length);
+}
+
+/** A legend of several databases; null of one alone. `textOf(number)` says more about each. */
+export function databaseLegend(textOf = () => null) {
+  if (databases.length === 0) return null;
+  const items = databases.map((name, number) => {
+    const square = h("span", { class: "swatch" });
+    square.style.background = colorOfDatabase(number);
+    const text = textOf(number);
+    return h("li", {}, square, h("span", { class: "name" }, name), text && h("span", { class: "muted" }, text));
+  });
+  return h("ul", { class: "databases", "aria-label": "Databases" }, ...items);
 }
 
 /** The colour of a value in [0, 1]: from dark blue over green to light yellow. */

@@ -7,7 +7,14 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.costs import find_step
-from demiurge.plans.locate import check_database, position_of, samples_played
+from demiurge.plans.locate import (
+    check_database,
+    find_unit,
+    named_unit,
+    position_of,
+    samples_played,
+    unit_name,
+)
 from demiurge.plans.make import DECIMALS
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_costs import VoiceCosts
@@ -39,7 +46,7 @@ def alternatives_document(
     workspace: Workspace,
     number: int,
     k: int,
-    pinned: Sequence[int] = (),
+    pinned: Sequence[int | str] = (),
 ) -> dict[str, Any]:
     """Describe k units near the target of a step, and those of `pinned` that exist.
 
@@ -61,8 +68,8 @@ def alternatives_document(
     check_database(plan, database)
     search = PlanSettings.of(plan).search
     step = plan.steps[number]
-    existing = database.units.find(pinned)
-    existing = existing[existing >= 0]
+    positions = np.array([find_unit(unit, database) for unit in pinned], np.int64)
+    existing = positions[positions != REST]
     units = workspace.voice_units(plan)
     if units and step.target != NO_TARGET:
         found, measured = _of_voices(plan, number, units, SPARE * k + 1, existing)
@@ -77,7 +84,7 @@ def alternatives_document(
     return {
         "step": number,
         "revision": state.revision,
-        "chosen": _chosen(sources, plan, number),
+        "chosen": _chosen(sources, plan, number, database),
         "alternatives": [_unit_facts(one, step, sources, workspace, shifts) for one in shown],
         "pinned": [_unit_facts(one, step, sources, workspace, shifts) for one in measured],
     }
@@ -135,7 +142,7 @@ def _unit_facts(
     copy, position = divmod(other.position, len(units))
     path = workspace.source_of(position).path
     return {
-        "unit": int(units.ids[position]),
+        "unit": unit_name(position, workspace.database),
         "transpose": semitones[copy],
         "distance": round(other.distance, DECIMALS),
         "join": round(other.join, DECIMALS),
@@ -190,12 +197,12 @@ def _follows(step: Step, following: Step) -> bool:
     return following.voice == step.voice and following.at_sample == step.until_sample
 
 
-def _chosen(sources: PlanSources, plan: Plan, number: int) -> dict[str, Any]:
+def _chosen(sources: PlanSources, plan: Plan, number: int, database: Database) -> dict[str, Any]:
     """Describe the step's own unit in the same way."""
     step = plan.steps[number]
     following = _next_step(plan, number)
     return {
-        "unit": step.unit,
+        "unit": named_unit(step.unit, step.source, database),
         "transpose": step.transpose,
         "source": step.source,
         "missing": sources.problem(step.source),

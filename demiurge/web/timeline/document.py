@@ -17,13 +17,14 @@ from demiurge.web.timeline.vary import masked_model
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError, PlanError
 from files.names import printable
-from playback.plan import Plan
+from files.roots import SEPARATOR
+from playback.plan import Plan, Step
 from playback.runs import is_contiguous
 from playback.sources import sources_of
+from playback.steps import NO_UNIT
 from query.rules import REST
 
 COLUMNS = (
-    "unit",
     "start_sample",
     "n_samples",
     "at_sample",
@@ -54,6 +55,7 @@ def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
         "channels": plan.channels,
         "settings": plan.settings,
         "has_targets": plan.targets is not None,
+        "databases": list(plan.database.get("databases", ())),
         "descriptors": names,
         "masked_model": _masked_model(workspace),
         **_steps_with_sources(editor, workspace, plan, 0, len(plan.steps)),
@@ -142,9 +144,16 @@ def _steps_with_sources(
     steps = plan.steps[start:stop]
     numbers = {source: n for n, source in enumerate(dict.fromkeys(step.source for step in steps))}
     columns: dict[str, list] = {name: [getattr(step, name) for step in steps] for name in COLUMNS}
+    columns["unit"] = [_unit_name(step, plan) for step in steps]
     columns["source"] = [numbers[step.source] for step in steps]
     columns["contiguous"] = _contiguous(plan, start, stop)
     return {"sources": _source_facts(editor, workspace, numbers), "steps": columns}
+
+
+def _unit_name(step: Step, plan: Plan) -> int | str:
+    """Return the name of a step's unit in the plan's own databases; -1 if it plays none."""
+    database, _ = plan.roots.split(step.source)
+    return f"{database}{SEPARATOR}{step.unit}" if database and step.unit != NO_UNIT else step.unit
 
 
 def _contiguous(plan: Plan, start: int, stop: int) -> list[bool]:
@@ -178,7 +187,7 @@ def _notes(state: State, database: Database) -> list[str]:
 def _choice_note(plan: Plan, database: Database) -> str | None:
     """Return why other units cannot be chosen; None if they can."""
     if not is_own(plan, database):
-        return OTHER_DATABASE.format(root=printable(plan.database["root"]))
+        return OTHER_DATABASE.format(root=printable(str(plan.roots)))
     try:
         check_database(plan, database)
         PlanSettings.of(plan)

@@ -16,8 +16,16 @@ from demiurge.plans.locate import belongs, check_database
 from demiurge.plans.reselect import reselect
 from demiurge.plans.reselect_voices import reselect_voices
 from demiurge.plans.settings import PlanSettings
-from demiurge.web.timeline.vary import MOST_NUMBER, VaryRest
-from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
+from demiurge.web.timeline.vary import VaryRest
+from demiurge.web.values import (
+    MOST_NUMBER,
+    check_keys,
+    take_integer,
+    take_integers,
+    take_number,
+    take_switch,
+    take_unit,
+)
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError, ParameterError
 from playback.plan import Plan
@@ -49,14 +57,14 @@ class ChooseUnit:
     """Play another unit at a step, transposed by so many semitones."""
 
     step: int
-    unit: int
+    unit: int | str
     transpose: float = 0.0
     label = "another unit"
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         step = take_integer(document, "step", 0, MOST_NUMBER)
-        unit = take_integer(document, "unit", 0, MOST_NUMBER)
+        unit = take_unit(document, "unit")
         transpose = take_number(document, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, 0)
         return cls(step, unit, transpose)
 

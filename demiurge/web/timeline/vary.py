@@ -12,13 +12,12 @@ from demiurge.plans.reselect import reselect
 from demiurge.plans.reselect_voices import reselect_voices
 from demiurge.plans.settings import PlanSettings, fits_spectra
 from demiurge.web.make.models import find_masked
-from demiurge.web.values import take_integer, take_integers
+from demiurge.web.values import MOST_NUMBER, take_integer, take_integers
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
 from playback.steps import NO_UNIT, Step
 
-MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
 VARIED_TEMPERATURE = 0.3  # without a model; changes four steps of five, and fits nearly as well
 
 

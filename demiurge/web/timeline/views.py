@@ -20,11 +20,20 @@ from demiurge.web.timeline.alternatives import alternatives_document
 from demiurge.web.timeline.document import curves, edit_document, plan_document
 from demiurge.web.timeline.downloads import KINDS, download, download_headers, media_type
 from demiurge.web.timeline.editor import Editor
-from demiurge.web.timeline.edits import MOST_NUMBER, EditRequest, Redo, Undo
+from demiurge.web.timeline.edits import EditRequest, Redo, Undo
 from demiurge.web.timeline.mixes import Voices
 from demiurge.web.timeline.open_plans import OpenPlans
 from demiurge.web.timeline.rendered_audio import RenderedAudio
-from demiurge.web.values import ask_integer, ask_integers, ask_number, check_keys, take_text
+from demiurge.web.values import (
+    MOST_NUMBER,
+    ask_integer,
+    ask_integers,
+    ask_number,
+    ask_unit,
+    ask_units,
+    check_keys,
+    take_text,
+)
 from demiurge.web.wav import wav_answer, wav_header
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
@@ -141,7 +150,7 @@ class TimelineViews:
         k = ask_integer(request, "k", 1, MOST_ALTERNATIVES, ALTERNATIVES)
         state = editor.state
         number = _step_number(request, state.plan)
-        pinned = ask_integers(request, "units", MOST_PINNED)
+        pinned = ask_units(request, "units", MOST_PINNED)
         sources = editor.renderer.sources
         document = alternatives_document(state, sources, self.workspace, number, k, pinned)
         return json_answer(document)
@@ -159,7 +168,7 @@ class TimelineViews:
         plan = editor.state.plan
         rate = plan.sample_rate
         number = _step_number(request, plan)
-        unit = ask_integer(request, "unit", 0, MOST_NUMBER)
+        unit = ask_unit(request, "unit")
         seconds = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
         context = round(seconds * rate)
         if unit is not None:

@@ -20,7 +20,7 @@ export async function startMap(canvas) {
   let trail = null;
   onNews("steps", (steps) => (trail ? trail.add(steps) : early.push(...steps)));
   const units = await Units.load();
-  onNews("status", ({ position }) => showColour(position < 0 ? -1 : units.source[position]));
+  onNews("status", ({ position }) => showColour(position < 0 ? null : units.sourceOf(position).path));
   const plot = new Plot(canvas, units.length);
   const overlay = new Overlay(byId("overlay"), plot);
   await paint(plot, units);

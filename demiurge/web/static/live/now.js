@@ -1,5 +1,5 @@
 // What plays, the levels, and how well the machine keeps up.
-import { byId, clock, colorOf, formatCount, formatSeconds, withMinus } from "../lib.js";
+import { byId, clock, colorOfSource, formatCount, formatSeconds, withMinus } from "../lib.js";
 import { onNews } from "./socket.js";
 
 const FLOOR_DB = -60;
@@ -94,8 +94,8 @@ export function startNow() {
   });
 }
 
-/** Give the unit that plays the colour of its source. */
-export function showColour(source) {
-  byId("swatch").hidden = source < 0;
-  byId("swatch").style.background = colorOf(Math.max(0, source));
+/** Give the unit that plays the colour of its source, or none for null. */
+export function showColour(path) {
+  byId("swatch").hidden = path === null;
+  byId("swatch").style.background = path === null ? "" : colorOfSource(path);
 }

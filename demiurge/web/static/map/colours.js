@@ -1,5 +1,5 @@
 // The colour of each unit, by source, cluster or a value, and the legend.
-import { MOST_COLOURS, baseName, colorOf, colorOfValue, counted, cssColor, formatCount, h } from "../lib.js";
+import { MOST_COLOURS, colorOf, colorOfDatabase, colorOfIndex, colorOfValue, counted, cssColor, databaseNames, formatCount, h, indexOfSource, sourceName } from "../lib.js";
 import { innerRange } from "./ranges.js";
 import { formatValue } from "./units.js";
 
@@ -13,18 +13,22 @@ export async function colourBy(units, name) {
   if (name === "source") return colourBySource(units);
   const values = await units.values(name);
   if (name === "cluster") return colourByGroup(values, (index) => ({ name: `Cluster ${index + 1}`, missing: null }));
+  if (name === "database") return colourByGroup(values, (index) => ({ name: databaseNames()[index], missing: null }), { colorOf: colorOfDatabase });
   return colourByValue(values, name);
 }
 
-const colourBySource = ({ source, sources }) =>
-  colourByGroup(source, (index) => ({ name: baseName(sources[index].path), missing: sources[index].missing }));
+function colourBySource({ source, sources }) {
+  const indices = sources.map(({ path }) => indexOfSource(path));
+  const factsOf = (index) => ({ name: sourceName(sources[index].path), path: sources[index].path, missing: sources[index].missing });
+  return colourByGroup(source, factsOf, { colorOf: colorOfIndex, indexOf: (group) => indices[group] });
+}
 
-function colourByGroup(groups, factsOf) {
-  const size = Math.min(MOST_COLOURS, groups.reduce((most, group) => Math.max(most, group), 0) + 1);
-  const rowsOf = (counts) => [...counts].map(([group, count]) => ({ group, count, ...factsOf(group), colour: colorOf(group % size) }));
+function colourByGroup(groups, factsOf, { colorOf: colourOf = colorOf, indexOf = (group) => group } = {}) {
+  const size = Math.min(MOST_COLOURS, groups.reduce((most, group) => Math.max(most, indexOf(group)), 0) + 1);
+  const rowsOf = (counts) => [...counts].map(([group, count]) => ({ group, count, ...factsOf(group), colour: colourOf(indexOf(group) % size) }));
   return {
-    palette: () => Array.from({ length: size }, (_, index) => colorOf(index)),
-    colours: Uint16Array.from(groups, (group) => group % size),
+    palette: () => Array.from({ length: size }, (_, index) => colourOf(index)),
+    colours: Uint16Array.from(groups, (group) => indexOf(group) % size),
     legend: {
       rows: (isShown) => rowsOf(countsOf(groups, isShown)).sort((a, b) => b.count - a.count),
       members: (group, isShown) => positionsOf(groups, group, isShown),
@@ -75,11 +79,11 @@ export const legendNodes = (legend, isShown, choose) => (legend.rows ? groupNode
 
 function groupNodes({ rows: rowsOf, members }, isShown, choose) {
   const rows = rowsOf(isShown);
-  const item = ({ group, name, count, missing, colour }) => {
+  const item = ({ group, name, path, count, missing, colour }) => {
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour;
     const label = `${name}: show its ${counted(count, "unit")} only`;
-    const attributes = { type: "button", class: "legend-row", title: missing ?? name, "aria-label": label, "aria-pressed": "false" };
+    const attributes = { type: "button", class: "legend-row", title: missing ?? path ?? name, "aria-label": label, "aria-pressed": "false" };
     const button = h("button", { ...attributes, onclick: () => choose(members(group, isShown), name, group) },
       swatch, h("span", { class: "name" }, name), h("span", { class: "muted" }, formatCount(count)));
     button.classList.toggle("missing", missing !== null);

@@ -1,5 +1,5 @@
 // The unit under the pointer or reached by keys: a ring, a tooltip, words for screen readers, and its sound.
-import { baseName, cssColor, h } from "../lib.js";
+import { cssColor, h, sourceName } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
 const REST_MS = 60; // that the pointer rests on a point before it plays
@@ -108,8 +108,8 @@ export class Cursor {
     const when = this.units.when(this.position);
     this.isShown = true;
     const warning = missing ? [h("span", { class: "warn" }, "the file is missing")] : [];
-    this.tooltip.replaceChildren(h("b", {}, baseName(path)), h("span", {}, when), ...warning);
-    this.reading.textContent = `${baseName(path)}, ${when}${missing ? ", the file is missing" : ""}`;
+    this.tooltip.replaceChildren(h("b", {}, sourceName(path)), h("span", {}, when), ...warning);
+    this.reading.textContent = `${sourceName(path)}, ${when}${missing ? ", the file is missing" : ""}`;
     this.#placeTooltip();
     this.overlay.refresh();
   }

@@ -42,7 +42,7 @@ export class Ear {
   async #play(position, onEnded) {
     this.plan.pause();
     try {
-      await play(`/units/${this.units.ids[position]}/audio.wav?context=${this.select.value}`, { onEnded });
+      await play(`/units/${this.units.nameOf(position)}/audio.wav?context=${this.select.value}`, { onEnded });
     } catch (error) {
       this.#tell(error);
       this.stop();

@@ -1,6 +1,6 @@
 // The corpus map: connects its parts.
 import { placeIcons } from "../icons.js";
-import { byId, fail, h, onTheme, shortcuts } from "../lib.js";
+import { byId, databaseNames, fail, h, onTheme, shortcuts } from "../lib.js";
 import { recall, remember } from "./address.js";
 import { axesLayer } from "./axes.js";
 import { Cursor } from "./cursor.js";
@@ -57,6 +57,7 @@ function makeLayouts(units, plot) {
     },
   };
   const axes = [...byMeaning(units.descriptors), "time", "length"];
+  if (databaseNames().length) byId("colour").prepend(h("option", { value: "database" }, "database"));
   for (const select of [controls.x, controls.y, byId("colour")]) select.append(...valueOptions(units.descriptors));
   const asked = (name, choices, otherwise) => (choices.includes(recall(name)) ? recall(name) : otherwise);
   return new Layouts(units, plot, controls, {

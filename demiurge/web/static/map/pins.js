@@ -1,6 +1,6 @@
 // Pinned units: played again, compared, and used to find similar ones, which are marked on the map.
 import { iconButton } from "../icons.js";
-import { baseName, counted, cssColor, fail, formatSeconds, getJson, h, say } from "../lib.js";
+import { counted, cssColor, fail, formatSeconds, getJson, h, say, sourceName } from "../lib.js";
 import { drawRing, drawTag } from "./overlay.js";
 import { askOnce, formatValue } from "./units.js";
 import { byMeaning } from "./values.js";
@@ -43,9 +43,9 @@ export class Pins {
     this.overlay.refresh();
   }
 
-  /** The ids of the pinned units. */
+  /** The names of the pinned units. */
   get ids() {
-    return this.positions.map((position) => this.units.ids[position]);
+    return this.positions.map((position) => this.units.nameOf(position));
   }
 
   /** Forget the marks of similar units. @returns whether there were any */
@@ -88,13 +88,13 @@ export class Pins {
 
   #hearButton(position, path) {
     const hear = () => this.cursor.goTo(position);
-    const name = baseName(path);
+    const name = sourceName(path);
     return h("button", { type: "button", class: "hear quiet", title: path, "aria-label": `Play ${name}`, onclick: hear }, name);
   }
 
   async #fill(node, position) {
     try {
-      const id = this.units.ids[position];
+      const id = this.units.nameOf(position);
       const { descriptors } = await askOnce(this.facts, id, () => getJson(`/units/${id}.json`));
       const names = [...new Set([...this.shownValues(), ...byMeaning(this.units.descriptors)])].filter((name) => name in descriptors);
       node.replaceChildren(...names.slice(0, SHOWN_VALUES).map((name) => h("span", {}, `${name} ${formatValue(descriptors[name])}`)));
@@ -108,7 +108,7 @@ export class Pins {
     this.#similar = { of: position, list: null };
     this.show();
     try {
-      const { units: found } = await getJson(`/units/${this.units.ids[position]}/similar.json?k=${SIMILAR}`);
+      const { units: found } = await getJson(`/units/${this.units.nameOf(position)}/similar.json?k=${SIMILAR}`);
       if (this.#similar?.of !== position) return null;
       this.#similar.list = found.map(({ unit, distance }) => ({ position: this.units.positionOf(unit), distance }));
       say(`${counted(found.length, "similar unit")} marked on the map.`, { quiet: true });

@@ -1,5 +1,5 @@
 // Search for sources by name.
-import { baseName, counted } from "../lib.js";
+import { counted, sourceName } from "../lib.js";
 
 const PAUSE_MS = 120;
 
@@ -62,7 +62,7 @@ export class Search {
 
   #say(matches) {
     const count = matches.filter(Boolean).length;
-    const only = count === 1 ? baseName(this.units.sources[matches.indexOf(true)].path) : counted(count, "source");
+    const only = count === 1 ? sourceName(this.units.sources[matches.indexOf(true)].path) : counted(count, "source");
     this.count.textContent = count ? `${only} · ${counted(this.#found.length, "unit")}` : "no source has such a name";
   }
 }

@@ -1,6 +1,6 @@
 // Units selected with the lasso or in the legend: counted by source, played, and shown alone.
 import { setIcon } from "../icons.js";
-import { MOST_COLOURS, baseName, colorOf, counted, formatCount, h, say } from "../lib.js";
+import { colorOfSource, counted, formatCount, h, say, sourceName } from "../lib.js";
 import { walk } from "./walk.js";
 
 const MOST_ROWS = 60;
@@ -108,7 +108,7 @@ export class Selection {
     const { path } = this.units.sources[source];
     const bar = h("span", { class: "share" });
     bar.style.width = `${(100 * count) / most}%`;
-    bar.style.background = colorOf(source % MOST_COLOURS);
-    return h("li", { title: path }, h("span", { class: "name" }, baseName(path)), h("span", { class: "muted" }, formatCount(count)), bar);
+    bar.style.background = colorOfSource(path);
+    return h("li", { title: path }, h("span", { class: "name" }, sourceName(path)), h("span", { class: "muted" }, formatCount(count)), bar);
   }
 }

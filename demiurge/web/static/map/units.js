@@ -1,5 +1,6 @@
-// Facts of all units, column by column; a unit has a position in these columns, and an id.
-import { formatSeconds, getFloats, getJson, getUints } from "../lib.js";
+// Facts of all units, column by column; a unit has a position in these columns, and an id in its database. It is named by its id, and
+// in several databases by NAME:ID.
+import { databaseNames, databaseOf, formatSeconds, getFloats, getJson, getUints, numberSources } from "../lib.js";
 
 const ASK_AGAIN_MS = 400;
 const VALUE_UNITS = { time: " s", length: " ms" };
@@ -8,6 +9,7 @@ const VALUE_UNITS = { time: " s", length: " ms" };
 export class Units {
   #values = new Map();
   #layouts = new Map();
+  #kept = null;
 
   constructor(facts, ids) {
     this.facts = facts;
@@ -24,6 +26,7 @@ export class Units {
     const [source, time, length] = await Promise.all(["source", "time", "length"].map((name) => units.values(name)));
     const indices = new Map(facts.sources.map(({ id }, index) => [id, index]));
     units.source = Uint32Array.from(source, (id) => indices.get(id));
+    numberSources(facts.sources);
     units.time = time;
     units.duration = length;
     return units;
@@ -39,10 +42,28 @@ export class Units {
     return askOnce(this.#layouts, name, () => getReady(`/map/layouts/${name}`));
   }
 
-  /** The position of a unit by its id, -1 if there is none; ids are in ascending order. */
-  positionOf(id) {
-    let low = 0;
-    let high = this.length - 1;
+  /** The name of the unit at a position. */
+  nameOf(position) {
+    const database = databaseNames()[databaseOf(this.sourceOf(position).path)];
+    return database === undefined ? this.ids[position] : `${database}:${this.ids[position]}`;
+  }
+
+  /** The position of a unit by its name, -1 if there is none. */
+  positionOf(name) {
+    if (databaseNames().length === 0) return this.#find(name, 0, this.length - 1);
+    const [database, id] = String(name).split(":");
+    const [first, end] = this.#spans.get(database) ?? [0, 0];
+    return this.#find(Number(id), first, end - 1);
+  }
+
+  /** The first position of each database, and the one behind its last. */
+  get #spans() {
+    this.#kept ??= spansOf(this.source, this.sources);
+    return this.#kept;
+  }
+
+  /** The position of an id between two, where ids are in ascending order; -1 if there is none. */
+  #find(id, low, high) {
     while (low <= high) {
       const middle = (low + high) >> 1;
       if (this.ids[middle] === id) return middle;
@@ -65,6 +86,18 @@ export class Units {
   when(position) {
     return `at ${formatSeconds(this.time[position])} for ${formatSeconds(this.duration[position] / 1000)}`;
   }
+}
+
+/** [first, end] of the positions of each database, by its name. */
+function spansOf(source, sources) {
+  const numbers = sources.map(({ path }) => databaseOf(path));
+  const spans = new Map();
+  source.forEach((number, position) => {
+    const name = databaseNames()[numbers[number]];
+    if (spans.has(name)) spans.get(name)[1] = position + 1;
+    else spans.set(name, [position, position + 1]);
+  });
+  return spans;
 }
 
 /** A value as people read it: four digits or so, with its unit. */

@@ -25,7 +25,7 @@ function listening({ session, sound, audition, alternatives }) {
       sound.toggle().catch(fail);
     },
     hearInPlace: () => step(() => audition.selected()),
-    hearAlone: () => step((number) => unitOf(number) >= 0 && audition.alone(unitOf(number))),
+    hearAlone: () => step((number) => unitOf(number) !== -1 && audition.alone(unitOf(number))),
     hearAlternative: (number) => alternatives.hear(number),
     mute: () => session.plan.nVoices > 1 && session.heard.toggleMuted(session.voice),
     solo: () => session.plan.nVoices > 1 && session.heard.toggleSolo(session.voice),

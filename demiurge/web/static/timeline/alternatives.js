@@ -1,7 +1,7 @@
 // The alternatives of a step, each with its cost, which shows why the unit of the step was chosen.
 
 import { icon } from "../icons.js";
-import { baseName, formatSeconds, h, numberSources, semitones } from "../lib.js";
+import { baseName, databaseLegend, formatSeconds, h, numberSources, semitones, sourceName } from "../lib.js";
 import { inPlaceOf } from "./audition.js";
 import { swatch } from "./colours.js";
 
@@ -13,9 +13,10 @@ export class Alternatives {
     this.step = -1;
     this.list = h("ol", { class: "alternatives", "aria-label": "Alternatives" });
     this.note = h("p", { class: "muted facts" });
+    this.databases = h("div");
     this.pinned = h("ul", { class: "alternatives", "aria-label": "Pinned on the map" });
     this.ofMap = h("div", { hidden: true }, h("div", { class: "head" }, h("h3", {}, "Pinned on the map")), this.pinned);
-    this.element = h("section", {}, h("div", { class: "head" }, h("h3", {}, "Alternatives"), this.note), this.list, this.ofMap);
+    this.element = h("section", {}, h("div", { class: "head" }, h("h3", {}, "Alternatives"), this.note), this.databases, this.list, this.ofMap);
   }
 
   /** Wait for the list of another step. */
@@ -53,6 +54,7 @@ export class Alternatives {
     this.list.replaceChildren(nowRow(chosen, barsOf(chosen)), ...rows);
     this.pinned.replaceChildren(...pinned.map((match) => this.#row(step, match, { costBars: barsOf(match) })));
     this.ofMap.hidden = pinned.length === 0;
+    this.databases.replaceChildren(databaseLegend() ?? "");
     this.list.removeAttribute("aria-busy");
     this.note.replaceChildren(...(alternatives.length ? legend(weight) : ["No other unit of the database may be played here."]));
     if (focus) this.element.querySelector(`[data-key="${focus}"]`)?.focus();
@@ -80,7 +82,7 @@ export class Alternatives {
   }
 
   #row(step, match, { number = null, costBars }) {
-    const name = baseName(match.source);
+    const name = sourceName(match.source);
     const { unit, missing, too_short, seconds, start_seconds } = match;
     const about = missing ? `missing: ${missing}` : too_short ? `lasts only ${formatSeconds(seconds)}` : "";
     const key = (text) => (number ? ` (${text})` : "");

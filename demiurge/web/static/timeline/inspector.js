@@ -1,10 +1,10 @@
 // The panel beside the timeline: the selected step, its costs and alternatives; without one the sources of the plan.
 
 import { icon } from "../icons.js";
-import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, semitones, withMinus } from "../lib.js";
+import { baseName, byId, colorOfSource, counted, databaseLegend, formatCount, formatSeconds, getJson, h, onTheme, say, semitones, sourceName, withMinus } from "../lib.js";
 import { swatch } from "./colours.js";
 import { pinnedUnits } from "./pinned.js";
-import { shortName } from "./plan.js";
+import { databaseShares, withoutSuffix } from "./plan.js";
 
 const PATIENCE = 70; // ms without another selection before alternatives are requested
 
@@ -41,7 +41,7 @@ export class Inspector {
     const current = () => this.session.plan === plan && this.session.step === step;
     try {
       const pinned = await pinnedUnits();
-      const asked = pinned.length ? `&units=${pinned.join(",")}` : "";
+      const asked = pinned.length ? `&units=${encodeURIComponent(pinned.join(","))}` : "";
       const found = await getJson(`/plans/${plan.id}/steps/${step}/alternatives.json?k=9${asked}`);
       if (current()) this.alternatives.show(step, found);
     } catch (error) {
@@ -61,7 +61,10 @@ export class Inspector {
     const shares = plan.shares();
     const voices = plan.nVoices > 1 ? ` and ${counted(plan.nVoices, "voice")}` : "";
     const used = `${counted(plan.length, "step")} in ${counted(plan.nRuns, "run")} of ${counted(shares.length, "source")}${voices}`;
+    const ofDatabases = databaseShares(plan);
+    const databases = databaseLegend((number) => `${Math.round(100 * ofDatabases[number])} %`);
     return [
+      ...(databases ? [h("h2", {}, "Databases"), databases] : []),
       h("h2", {}, "Sources"),
       h("p", { class: "muted facts" }, `${used}. Click a step to see why it was chosen, and what else fits.`),
       h("ul", { class: "shares" }, ...shares.map((share) => this.#share(share, shares[0].seconds))),
@@ -75,7 +78,7 @@ export class Inspector {
     const title = missing ? `${path}: ${missing}` : `${path}: go to where it is heard next`;
     const attributes = { type: "button", class: "quiet share", title, onclick: () => this.actions.goToSource(index) };
     const button = h("button", attributes,
-      h("span", { class: "name" }, shortName(path), missing && h("em", { class: "warn" }, " missing")),
+      h("span", { class: "name" }, withoutSuffix(sourceName(path)), missing && h("em", { class: "warn" }, " missing")),
       h("span", { class: "number" }, formatSeconds(seconds)), h("span", { class: "track" }, bar));
     return h("li", {}, button);
   }
@@ -104,7 +107,7 @@ export class Inspector {
     const remove = many ? `Remove these ${counted(selected.length, "step")} (Delete)` : "Remove this step (Delete)";
     return h("div", { class: "row buttons" },
       this.#button("hear", "play", "Alone", "Hear the unit alone, if it is short with what follows it in its source (A)", {
-        "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit), disabled: !plan.isOwn || unit < 0 || Boolean(missing),
+        "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit), disabled: !plan.isOwn || unit === -1 || Boolean(missing),
       }),
       this.#button("place", "within", "In place", `Hear ${many ? "the selected steps" : "it"} in place, with a second around (Enter)`, {
         "data-heard": "in place now", onclick: this.actions.hearInPlace,
@@ -160,7 +163,7 @@ export function speak(session) {
   const { plan, step, range } = session;
   if (step < 0) return;
   const { distance, join, start_sample, locked } = plan.steps;
-  const from = `${baseName(plan.source(step).path)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
+  const from = `${sourceName(plan.source(step).path)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
   const costs = `target ${distance[step].toFixed(1)}, join ${join[step].toFixed(1)}`;
   const many = range[1] > range[0] ? `; ${counted(range[1] - range[0] + 1, "step")} selected` : "";
   const voice = plan.nVoices > 1 ? `, voice ${plan.voice(step)}` : "";

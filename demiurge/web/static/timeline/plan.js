@@ -1,6 +1,6 @@
 // One revision of a plan. Its steps are columns, voice by voice and in time order, so that a time is found by bisection.
 
-import { baseName, numberSources } from "../lib.js";
+import { baseName, databaseNames, databaseOf, nameDatabases, numberSources } from "../lib.js";
 
 const MOST_TIMES = 100; // repetitions of a step that the server accepts in one edit
 const EMPTY = { first: 0, end: 0 }; // a voice that has lost its last step
@@ -11,6 +11,7 @@ export class Plan {
 
   constructor(document) {
     this.#document = document;
+    nameDatabases(document.databases);
     numberSources(document.sources);
     const { steps, ...rest } = document;
     Object.assign(this, rest);
@@ -125,6 +126,15 @@ export class Plan {
   }
 }
 
+/** The share of each of several databases in what plays, 0 to 1. */
+export function databaseShares(plan) {
+  const seconds = databaseNames().map(() => 0);
+  const shares = plan.shares();
+  for (const share of shares) seconds[databaseOf(share.path)] += share.seconds;
+  const whole = shares.reduce((sum, share) => sum + share.seconds, 0);
+  return seconds.map((one) => one / whole);
+}
+
 /** The sources, with others added, and the numbers of `named` among them. */
 function withSources(sources, named, missing) {
   const byPath = new Map(sources.map((source) => [source.path, source]));
@@ -174,4 +184,7 @@ export function countUpTo(values, limit, low = 0, high = values.length) {
 }
 
 /** A source's name without its folder and suffix. */
-export const shortName = (path) => baseName(path).replace(/\.[^.]+$/, "");
+export const shortName = (path) => withoutSuffix(baseName(path));
+
+/** A file's name without its suffix. */
+export const withoutSuffix = (name) => name.replace(/\.[^.]+$/, "");
