@@ -46,6 +46,7 @@ def test_a_url_of_a_file_is_a_path(text):
     "text",
     [
         f"s3://KEY:{SECRET}@bucket/x",
+        f"s3://KEY:abc/{SECRET}/+@bucket/x",
         f"s3://{SECRET}@bucket",
         f"https://anna:{SECRET}@archive.example/music",
         f"https://{SECRET}@archive.example/music",
