@@ -14,6 +14,7 @@ from files.errors import DemiurgeError, ParameterError, install_command
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 # Ray speaks gRPC, over HTTP/2: both sides begin with a frame of settings (RFC 9113, 3.4 and 4.1)
 SETTINGS = 4  # type of the frame, its fourth byte
+TOKEN_FILE = ".ray/auth_token"  # in the home folder
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0))
 VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")  # in Ray's message about two versions
 
@@ -56,7 +57,7 @@ def connect(
     ParameterError
         If Ray is not installed, or no cluster answers at the address.
     DemiurgeError
-        If the cluster runs another version of Ray or Python.
+        If the cluster runs another version of Ray or Python, or wants a token.
     """
     ray = import_ray(purpose)
     if ray.is_initialized():
@@ -70,7 +71,7 @@ def connect(
             else:
                 check_answers(address)
                 ray.init(address=address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise connection_error(address, error) from error
         try:
             yield ray
@@ -118,6 +119,11 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
             f"address={address!r}: the cluster runs Ray {ray_there} with Python {python_there},"
             f" this program Ray {ray_here} with Python {python_here}; install the same versions on"
             " all machines, and start the cluster again"
+        )
+    if "Failed to connect" in message or "oken" in message:  # something has answered
+        return DemiurgeError(
+            f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
+            f" ~/{TOKEN_FILE} from the machine that started it, and set RAY_AUTH_MODE=token"
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"
