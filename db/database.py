@@ -34,8 +34,7 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.remote import RemoteFolder
-from files.roots import Roots, folder_of
+from files.roots import Folder, Roots, folder_of
 
 REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
@@ -80,7 +79,7 @@ class Database:
     members: Mapping[str, "Database"] = {}
     normaliser_name: str | None = None  # of the member whose it is, if not of all units
 
-    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
+    def __init__(self, path: str | Path, *, root: str | Folder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises

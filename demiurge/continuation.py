@@ -15,6 +15,7 @@ from files.names import quoted
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
+from query.cluster.alike import settle_likeness
 from query.names import MOST_TRANSPOSE
 from query.path import UnitPath
 from query.refine_joins import refine_join
@@ -124,6 +125,7 @@ def continue_seed(
     check_transpose(transpose, database)
     if n_voices > 1:
         check_has_chroma(f"voices={n_voices}", database)
+    search = replace(search, filters=settle_likeness(database, search.filters))
     counts, with_pulse = count_allowed(database, search.filters)
     if not with_pulse:
         seed = replace(seed, grid=None)

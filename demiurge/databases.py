@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def open_databases(
     given: Sequence[str | Path],
     *,
-    root: Folder | Mapping[str, Folder] | None = None,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
     normaliser: str | None = None,
     progress: Progress = no_progress,
 ) -> Database:
@@ -67,7 +67,7 @@ def open_served(
     address: str,
     given: Sequence[str | Path],
     *,
-    root: Folder | Mapping[str, Folder] | None = None,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
     normaliser: str | None = None,
 ) -> Iterator[Database]:
     """Open databases that a cluster serves, as one, until the block ends.
@@ -85,8 +85,8 @@ def open_served(
 
 
 def _roots_by_name(
-    root: Folder | Mapping[str, Folder] | None, names: Sequence[str]
-) -> Mapping[str, Folder]:
+    root: str | Folder | Mapping[str, str | Folder] | None, names: Sequence[str]
+) -> Mapping[str, str | Folder]:
     if root is None:
         return {}
     if not isinstance(root, Mapping):

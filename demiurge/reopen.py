@@ -6,10 +6,10 @@ from typing import Self
 
 from db.database import Database
 from demiurge.databases import open_databases
-from files.remote import RemoteFolder
+from files.roots import Folder
 
 
-def as_database(database: str | Path | Database, root: str | Path | None = None) -> Database:
+def as_database(database: str | Path | Database, root: str | Folder | None = None) -> Database:
     """Return a database that is open, or open that of a folder; `root` is its corpus folder."""
     return database if isinstance(database, Database) else Database(database, root=root)
 
@@ -25,7 +25,7 @@ class DatabaseFiles:
     normaliser : str, optional
     """
 
-    folders: dict[str, tuple[Path, Path | RemoteFolder]]
+    folders: dict[str, tuple[Path, Folder]]
     normaliser: str | None = None
 
     @classmethod

@@ -57,7 +57,9 @@ def apply_filters(database: Database, filters: Filters) -> tuple[np.ndarray, dic
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
     if filters.like is not None and not filters.like_has_condition:
-        allowed &= most_alike(likeness_of(database, filters.like), allowed)
+        values = likeness_of(database, filters.like)
+        least = filters.like.least
+        allowed &= most_alike(values, allowed) if least is None else values >= least
         counts[f"like {filters.like}"] = int(allowed.sum())
     return allowed, counts
 

@@ -57,14 +57,20 @@ class Cells:
         )
 
     def propose(
-        self, sequence: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None
+        self,
+        sequence: np.ndarray,
+        n: int,
+        *,
+        enough: int,
+        allowed: np.ndarray | None,
+        share: float = 1.0,
     ) -> np.ndarray:
         """Return the ids of units near a raw sequence, int64, (steps, n).
 
         Other parameters are those of `search_cells`.
         """
         targets = self._vectors(self._cached, sequence)
-        return search_cells(self.index, targets, n, enough=enough, allowed=allowed)
+        return search_cells(self.index, targets, n, enough=enough, allowed=allowed, share=share)
 
     def _vectors(self, cached: Cached, descriptors: np.ndarray) -> np.ndarray:
         """Return `Space.vectors` in the z-scores that the cells were made with."""

@@ -26,11 +26,17 @@ PQ_WIDTH = 16  # narrower vectors lose too much at 4 bits per descriptor
 PQ_LEVELS = 16  # of each descriptor: 4 bits
 GPU_BYTES = 4 << 30  # most bytes of vectors to put on a GPU, which compares them all
 GPU_MOST = 2048  # most results per query that FAISS returns on a GPU
+MANY_UNITS = 1 << 21  # beyond, there are more cells, of which a smaller share is searched
 # one cell in PROBED is searched, but at least LEAST_PROBED cells
 PROBED = 16
 LEAST_PROBED = 16
+PROBED_ROOT = 2  # of many cells: so many times the square root of their number
 TRAINED = 64  # vectors per cell in the sample from which the cells are found
 ROUNDS = 10  # of k-means
+# pq: levels are found within so many standard deviations of each descriptor; beyond FAR of them,
+# a level would take the precision of all others
+WITHIN = 5.0
+FAR = 12.0
 SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a true neighbour
 # pq: proposals per neighbour wanted, and the least number of proposals
 COMPRESSED = 3
@@ -83,8 +89,30 @@ def on_gpu(index: faiss.Index) -> faiss.Index:
 
 
 def n_cells(n_units: int) -> int:
-    """Return the power of two nearest to √n_units."""
-    return 2 ** max(round(np.log2(n_units) / 2), 0)
+    """Return the power of two nearest to √n_units; of many units 2 √n_units.
+
+    A step is compared with about n_units^0.75 of many units: the cells searched grow with the
+    square root of their number, and what they hold with the square root of the units.
+    """
+    if n_units < MANY_UNITS:
+        return 2 ** max(round(np.log2(n_units) / 2), 0)
+    return round(2 * np.sqrt(n_units))
+
+
+def n_probed(cells: int, n_units: int, share: float = 1.0) -> int:
+    """Return the number of cells to search for a step.
+
+    Parameters
+    ----------
+    cells : int
+        About √n_units, as for few units and by earlier versions, or more.
+    share : float
+        Share of the units that may be proposed.
+    """
+    most = max(cells // PROBED, LEAST_PROBED)
+    if cells * cells < 3 * n_units:
+        return most
+    return min(most, round(PROBED_ROOT * np.sqrt(cells) / share))
 
 
 def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> faiss.Index:
@@ -108,11 +136,33 @@ def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> f
     if kind == "pq":
         index.pq.cp.min_points_per_centroid = 1  # keeps FAISS from warning about few vectors
     index.train(sample)
+    if kind == "pq":
+        _find_levels(index, sample, n_units)
     return index
 
 
+def _find_levels(index: Any, sample: np.ndarray, n_units: int) -> None:
+    """Find the levels of the descriptors again if there are many units, or far levels.
+
+    Distances to all levels of all descriptors are rounded to steps of one size, so that a single
+    level far from all others makes what is near indistinguishable.
+    """
+    mean = sample.mean(axis=0)
+    deviation = sample.std(axis=0)
+    levels = faiss.vector_to_array(index.pq.centroids).reshape(index.d, PQ_LEVELS).T
+    if n_units >= MANY_UNITS or (np.abs(levels - mean) > FAR * deviation.max()).any():
+        index.pq.cp.max_points_per_centroid = len(sample)
+        index.pq.train(np.clip(sample, mean - WITHIN * deviation, mean + WITHIN * deviation))
+
+
 def search_cells(
-    index: Any, vectors: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None
+    index: Any,
+    vectors: np.ndarray,
+    n: int,
+    *,
+    enough: int,
+    allowed: np.ndarray | None,
+    share: float = 1.0,
 ) -> np.ndarray:
     """Return the unit ids proposed for each vector, int64, (rows, n), filled up with -1.
 
@@ -122,10 +172,12 @@ def search_cells(
         Least number of proposals; if the nearest cells hold fewer, more cells are searched.
     allowed : ndarray, uint8, optional
         A bit for each unit id, the lowest first: only units whose bit is set are proposed.
+    share : float
+        Their share of all units.
     """
     selector = {} if allowed is None else {"sel": faiss.IDSelectorBitmap(allowed)}  # type: ignore[arg-type,call-arg]
     found = np.full((len(vectors), n), -1, np.int64)
-    probed = max(index.nlist // PROBED, LEAST_PROBED)
+    probed = n_probed(index.nlist, index.ntotal, share)
     short = np.arange(len(vectors))
     while len(short):
         parameters = faiss.SearchParametersIVF(nprobe=min(probed, index.nlist), **selector)  # type: ignore[call-arg]

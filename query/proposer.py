@@ -120,7 +120,10 @@ class Proposer:
             n = max(n, OTHER_SPACE)
         n = min(n, len(self))
         enough = min(k, len(self))
-        ids = self._cells.propose(sequence, n, enough=enough, allowed=self._allowed_bits)
+        share = len(self) / len(self._member.units)
+        ids = self._cells.propose(
+            sequence, n, enough=enough, allowed=self._allowed_bits, share=share
+        )
         found = self._member.units.find(ids)
         return np.where(found >= 0, found + self._first, -1)
 

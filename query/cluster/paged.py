@@ -19,7 +19,7 @@ from query.cluster.corpus import ServedCorpus, Shards
 from query.cluster.pages import CACHE_BYTES, Pages
 from query.cluster.shard import BLOCK
 
-MovedTo = Folder | Roots | Mapping[str, Folder] | None
+MovedTo = str | Folder | Roots | Mapping[str, str | Folder] | None
 
 
 class PagedColumn:

@@ -54,8 +54,13 @@ def run(folder, monkeypatch):
 CLUSTER = ("--cluster", "somewhere:6379")
 
 
-@pytest.mark.parametrize("given", [("drums.db",), ("drums.db", "--db", "tabla.db")])
-@pytest.mark.parametrize("options", [("-k", "3"), ("-k", "4", "--explain", "--min-reuse", "0.2")])
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        (("drums.db",), ("-k", "4", "--explain", "--min-reuse", "0.2")),
+        (("drums.db", "--db", "tabla.db"), ("-k", "3")),
+    ],
+)
 def test_query_answers_as_without_a_cluster(run, given, options):
     line = ("query", str(TARGET), *given, *options, "--json")
     expected = json.loads(run(*line).stdout)

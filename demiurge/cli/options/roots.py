@@ -22,9 +22,11 @@ class RootType(AnyPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
-        name, equals, folder = str(value).partition("=")
-        if not equals or os.sep in name or os.path.exists(value):
-            name, folder = "", str(value)
+        text = str(value)
+        name, equals, folder = text.partition("=")
+        if not equals or os.sep in name or os.path.exists(text):
+            name = ""
+            folder = text
         return name, folder if is_url(folder) else super().convert(folder, param, ctx)
 
 
