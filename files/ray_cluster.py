@@ -16,7 +16,6 @@ TOKEN_FILE = Path("~/.ray/auth_token")  # where Ray keeps it
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 # Ray speaks gRPC, over HTTP/2: both sides begin with a frame of settings (RFC 9113, 3.4 and 4.1)
 SETTINGS = 4  # type of the frame, its fourth byte
-TOKEN_FILE = ".ray/auth_token"  # in the home folder
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0))
 VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")  # in Ray's message about two versions
 
@@ -137,10 +136,9 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
     if "Failed to connect" in message or "oken" in message:  # something has answered
         return DemiurgeError(
             f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
-            f" ~/{TOKEN_FILE} from the machine that started it, and set RAY_AUTH_MODE=token"
+            f" {TOKEN_FILE} from the machine that started it to this one"
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"
-        " with: ray start --head. A cluster on other machines asks for its token: copy"
-        f" {TOKEN_FILE} from its first machine to this one"
+        " with: ray start --head"
     )
