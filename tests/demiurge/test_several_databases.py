@@ -142,7 +142,8 @@ def test_query_names_the_database_of_each_unit(made):
 
 def test_live_plays_several_databases(made, tmp_path):
     words = "--in", made / "target.wav", "--out", tmp_path / "o.wav", "--json"
-    run("live", *all_of(made), *words)
+    facts = json.loads(run("live", *all_of(made), *words).output)
+    assert sum(share["steps"] for share in facts["databases"]) == facts["steps"]
     plan = Plan.load(tmp_path / "o.plan.json")
     assert plan.version == 3
     assert len(databases_of(plan)) > 1
