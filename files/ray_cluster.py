@@ -6,11 +6,13 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from files.errors import DemiurgeError, ParameterError, install_command
 
+TOKEN_FILE = Path("~/.ray/auth_token")  # where Ray keeps it
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 # Ray speaks gRPC, over HTTP/2: both sides begin with a frame of settings (RFC 9113, 3.4 and 4.1)
 SETTINGS = 4  # type of the frame, its fourth byte
@@ -26,6 +28,7 @@ def import_ray(purpose: str) -> ModuleType:
     ParameterError
         If it is not installed; the message begins with the purpose, such as "executor ray".
     """
+    use_token()  # Ray reads the environment when it is imported
     try:
         import ray
     except ImportError:
@@ -95,6 +98,17 @@ def messages_on_stderr() -> Iterator[None]:
         worker.print_to_stdstream = print_message
 
 
+def use_token() -> None:
+    """Let Ray show the cluster this user's token, if there is one; a cluster may ask for none.
+
+    Clusters started with Ray 2.59 or newer mostly ask for one, but programs that connect to them
+    only show it if the environment says so.
+    """
+    is_there = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+    if is_there or TOKEN_FILE.expanduser().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def check_answers(address: str) -> None:
     """Raise an `OSError` if no Ray answers: Ray would try for minutes, then exit the process."""
     if address == "auto":
@@ -121,5 +135,6 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"
-        " with: ray start --head"
+        " with: ray start --head. A cluster on other machines asks for its token: copy"
+        f" {TOKEN_FILE} from its first machine to this one"
     )
