@@ -10,14 +10,15 @@ demo: .venv/installed
 
 # One thread in each of as many processes as there are cores, four at most. If root runs them, what depends on the account runs
 # again as an ordinary user.
-test: .venv/installed-dev check figures docs browser portaudio
+test: .venv/installed-dev browser portaudio
+	$(MAKE) -j2 --output-sync check figures docs
 	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 	scripts/test_as_ordinary_user.sh
 	$(MAKE) fuzz
 
 # Altered files of every format, for MINUTES; see docs/contributing.md.
 .PHONY: fuzz
-fuzz: MINUTES = 2
+fuzz: MINUTES = 1
 fuzz: .venv/installed-dev
 	WANDB_MODE=disabled $(BIN)/python scripts/fuzz/run.py --minutes $(MINUTES) --random-seed 1
 

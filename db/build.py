@@ -22,7 +22,7 @@ from files.errors import ParameterError
 from files.names import check_name
 from files.progress import Progress, no_progress
 from files.remote import RemoteFolder
-from files.roots import folder_of
+from files.roots import Folder, folder_of
 
 
 def build_database(
@@ -89,7 +89,7 @@ def build_database(
     return report
 
 
-def _find_files(root: Path | RemoteFolder, path: Path, report: BuildReport) -> CorpusFiles:
+def _find_files(root: Folder, path: Path, report: BuildReport) -> CorpusFiles:
     """List the audio files of a corpus folder.
 
     What Demiurge itself wrote is left out, and reported.

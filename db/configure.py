@@ -13,7 +13,7 @@ from db.settings import DescriptorSettings
 from db.transaction import transaction
 from db.write_lock import writing
 from files.errors import DatabaseError
-from files.remote import RemoteFolder
+from files.roots import Folder
 
 
 def settings_of_database(path: Path) -> DescriptorSettings | None:
@@ -37,7 +37,7 @@ def settings_of_database(path: Path) -> DescriptorSettings | None:
 def configure(
     connection: sqlite3.Connection,
     path: Path,
-    root: Path | RemoteFolder,
+    root: Folder,
     settings: DescriptorSettings | None,
     *,
     moved: bool,
@@ -83,23 +83,23 @@ def configure(
     return stored
 
 
-def _check_root(path: Path, current: Path | RemoteFolder, root: Path | RemoteFolder) -> None:
-    if current != root and not _is_gone(current) and not _is_same(current, root):
+def _check_root(path: Path, current: Folder, root: Folder) -> None:
+    if not _is_gone(current) and not _is_same(current, root):
         raise DatabaseError(
             f"{path} was built from {current}, not {root}; give that folder, build another"
             " database, or say --moved if the corpus is here now"
         )
 
 
-def _is_gone(current: Path | RemoteFolder) -> bool:
+def _is_gone(current: Folder) -> bool:
     """Return whether a folder on disk is gone; whether one in object storage is, is not known."""
     return isinstance(current, Path) and not os.path.isdir(current)
 
 
-def _is_same(current: Path | RemoteFolder, root: Path | RemoteFolder) -> bool:
-    if not (isinstance(current, Path) and isinstance(root, Path)):
-        return False
-    return os.path.samefile(current, root)
+def _is_same(current: Folder, root: Folder) -> bool:
+    if isinstance(current, Path) and isinstance(root, Path):
+        return os.path.samefile(current, root)
+    return current == root
 
 
 def _write(connection: sqlite3.Connection, config: dict[str, str]) -> None:

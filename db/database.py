@@ -34,8 +34,7 @@ from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
-from files.remote import RemoteFolder
-from files.roots import Roots, folder_of
+from files.roots import Folder, Roots, folder_of
 
 REMADE = ("units", "descriptors", "sources_by_path", "source_numbers", "_frame_rows")
 
@@ -80,7 +79,7 @@ class Database:
     members: Mapping[str, "Database"] = {}
     normaliser_name: str | None = None  # of the member whose it is, if not of all units
 
-    def __init__(self, path: str | Path, *, root: str | Path | RemoteFolder | None = None) -> None:
+    def __init__(self, path: str | Path, *, root: str | Folder | None = None) -> None:
         """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises
@@ -177,6 +176,11 @@ class Database:
         return self._normaliser
 
     @cached_property
+    def known_paths(self) -> list[str]:
+        """The paths of sources; of some of the sources of a database, those of all."""
+        return [source.path for source in self.sources]
+
+    @cached_property
     def sources_by_path(self) -> dict[str, Source]:
         """The analysed sources by their paths."""
         return {source.path: source for source in self.sources}
@@ -236,6 +240,14 @@ class Database:
             If they are damaged on disk.
         """
         return self._frame_rows.of_source(number)
+
+    def frames_between(self, number: int, first: int, stop: int) -> np.ndarray | None:
+        """Return some of the `source_frames`, from `first` to before `stop`.
+
+        None if there are not so many.
+        """
+        rows = self.source_frames(number)
+        return rows[first:stop] if 0 <= first <= stop <= len(rows) else None
 
     def sequences(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (path, sequence) of every source."""

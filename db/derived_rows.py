@@ -102,7 +102,7 @@ class TransposedRows:
     def take(self, ids: np.ndarray) -> np.ndarray:
         rows = self._stored.take(ids)
         semitones = self._semitones[np.searchsorted(self._first_ids, ids, side="right") - 1]
-        return _transpose_each(rows, semitones, self._settings)
+        return transpose_each(rows, semitones, self._settings)
 
 
 class RowsOfCopies:
@@ -143,10 +143,10 @@ class RowsOfCopies:
     def take(self, ids: np.ndarray) -> np.ndarray:
         copies, stored = np.divmod(ids, self._period)
         semitones = np.array(self._semitones)[copies]
-        return _transpose_each(self._stored.take(stored), semitones, self._settings)
+        return transpose_each(self._stored.take(stored), semitones, self._settings)
 
 
-def _transpose_each(
+def transpose_each(
     rows: np.ndarray, semitones: np.ndarray, settings: DescriptorSettings
 ) -> np.ndarray:
     """Transpose each row by its own semitones, int64, (n,), in place; return the rows."""

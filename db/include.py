@@ -47,10 +47,7 @@ def include_file(
     for number, source in enumerate(database.sources):
         if source.content_hash == content_hash:
             return database, number
-    name = real.as_posix()
-    if isinstance(database.root, Path) and not database.names:
-        root = Path(os.path.realpath(database.root))
-        name = (real.relative_to(root) if real.is_relative_to(root) else real).as_posix()
+    name = _name_of(real, database)
     if name in database.sources_by_path:
         raise DatabaseError(f"{name} has changed since the analysis; run demiurge db build again")
     info = probe(real)
@@ -68,3 +65,11 @@ def include_file(
         checksum=checksum(rows),
     )
     return with_source(database, source, lengths, rows), len(database.sources)
+
+
+def _name_of(real: Path, database: Database) -> str:
+    """Return how a database names a file: by its path in its folder, or its absolute path."""
+    if database.names or not isinstance(database.root, Path):
+        return real.as_posix()
+    root = Path(os.path.realpath(database.root))
+    return (real.relative_to(root) if real.is_relative_to(root) else real).as_posix()

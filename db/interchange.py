@@ -18,6 +18,7 @@ from db.write_lock import writing
 from db.writer import Writer
 from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
+from files.remote import RemoteFolder
 
 
 def export_database(database: Database, path: str | Path, *, format: str) -> int:
@@ -108,13 +109,13 @@ def _find_root(path: Path, root: str | Path | None) -> Path:
             raise ParameterError(
                 f"{path}: a new database needs the folder of its audio; give it with --root"
             )
-        stored = Database(path).root
-        root = stored if isinstance(stored, Path) else ""
-    if not root:
-        raise ParameterError(
-            f"{path}: its audio is in object storage, and a table cannot be checked against"
-            " that; build the database from the audio"
-        )
+        current = Database(path).root
+        if isinstance(current, RemoteFolder):
+            raise ParameterError(
+                f"{path}: its audio is in object storage, {current}, and a table cannot be checked"
+                " against that; build the database from the audio"
+            )
+        root = current
     root = Path(root).absolute()
     if not root.is_dir():
         raise ParameterError(f"{root}: no such folder; give the folder of the audio with --root")

@@ -12,7 +12,7 @@ from files.errors import DatabaseError
 from files.names import quoted
 from files.regular import other_kind
 from files.remote import RemoteFolder
-from files.roots import folder_of
+from files.roots import Folder, folder_of
 from files.system import is_systems_fault
 
 FILE_NAME = "manifest.sqlite"
@@ -220,7 +220,7 @@ def never_built(folder: Path) -> DatabaseError:
     )
 
 
-def root_entries(path: Path, root: Path | RemoteFolder) -> dict[str, str]:
+def root_entries(path: Path, root: Folder) -> dict[str, str]:
     """Return the configuration's entries for the corpus folder.
 
     They hold its absolute path, and its path relative to the database, in case both move together;
@@ -234,7 +234,7 @@ def root_entries(path: Path, root: Path | RemoteFolder) -> dict[str, str]:
     }
 
 
-def find_root(path: Path, config: dict[str, str]) -> Path | RemoteFolder:
+def find_root(path: Path, config: dict[str, str]) -> Folder:
     """Return the corpus folder of a database.
 
     It is where it was at the last build; or, if that folder is gone, at the same place relative to

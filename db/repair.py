@@ -26,6 +26,7 @@ from db.settings import DescriptorSettings
 from db.shards import file_problem, find_shards, rows_per_shard
 from db.transaction import transaction
 from files.errors import DatabaseError, DemiurgeError
+from files.roots import Folder
 from files.system import is_systems_fault
 
 NEW_NAME = "manifest.new.sqlite"
@@ -62,7 +63,7 @@ def _broken_pages(connection: sqlite3.Connection) -> list[Damage]:
     return [Damage("", (), line) for line in lines if line != "ok" and not line.startswith("***")]
 
 
-def replace_manifest(folder: Path, root: Path | None) -> list[Damage]:
+def replace_manifest(folder: Path, root: Folder | None) -> list[Damage]:
     """Write a new manifest with all rows that can be used, in place of a damaged one.
 
     The caller holds the writer's lock. The rows that were left out are returned; those that could
@@ -70,7 +71,7 @@ def replace_manifest(folder: Path, root: Path | None) -> list[Damage]:
 
     Parameters
     ----------
-    root : Path, optional
+    root : path or RemoteFolder, optional
         The corpus folder; needed if the manifest does not name it any more.
 
     Raises
@@ -142,7 +143,7 @@ def _copy_rows(
 
 
 def _restore(
-    new: sqlite3.Connection, version: int, folder: Path, root: Path | None
+    new: sqlite3.Connection, version: int, folder: Path, root: Folder | None
 ) -> list[Damage]:
     """Remove the rows that do not fit, and restore what can be found in other ways.
 
@@ -166,7 +167,9 @@ def _remove_damaged(new: sqlite3.Connection, version: int) -> list[Damage]:
     return removed
 
 
-def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) -> DescriptorSettings:
+def _restore_config(
+    new: sqlite3.Connection, folder: Path, root: Folder | None
+) -> DescriptorSettings:
     config = dict(new.execute("SELECT key, value FROM config"))
     try:
         settings = stored_settings(config)
@@ -181,7 +184,7 @@ def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) ->
             raise DatabaseError(
                 f"{folder / FILE_NAME}: its corpus folder is lost; name it with --root FOLDER"
             )
-        added |= root_entries(folder, Path(root or beside).absolute())
+        added |= root_entries(folder, (root or beside).absolute())
     new.executemany("INSERT OR REPLACE INTO config VALUES (?, ?)", added.items())
     return settings
 

@@ -198,13 +198,13 @@ def unite(databases: Mapping[str, Database], *, normaliser: str | None = None) -
     DatabaseError
         If their settings differ, or one holds no units.
     """
-    for name, database in databases.items():
-        _check_name(name, database)
     if normaliser is not None and normaliser not in databases:
         known = ", ".join(databases)
         raise ParameterError(f"normaliser={normaliser!r} must be the name of a database: {known}")
     if len(databases) == 1:
         return next(iter(databases.values()))
+    for name, database in databases.items():
+        _check_name(name, database)
     first = next(iter(databases.values()))
     for database in databases.values():
         first.settings.check_matches(

@@ -47,6 +47,22 @@ class Units:
         """Fewest samples in a unit."""
         return int(self.n_samples.min())
 
+    @property
+    def longest_unit(self) -> int:
+        """Most samples in a unit."""
+        return int(self.n_samples.max())
+
+    @property
+    def mean_length(self) -> float:
+        """Mean number of samples in a unit."""
+        return float(self.n_samples.mean())
+
+    def source_span(self, position: int) -> tuple[int, int]:
+        """Return the first position of the source of a unit, and the one after its last."""
+        number = self.source[position]
+        first, stop = np.searchsorted(self.source, (number, number + 1))
+        return int(first), int(stop)
+
     def expect(self, positions: np.ndarray, n_samples: np.ndarray) -> None:
         """Say which units will be looked at soon, and for how long each would be played, (n,).
 

@@ -18,12 +18,12 @@ from db.shards import checksum, file_problem, read_rows, remove_impostors, shard
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writer_lock, writing
-from files.errors import AudioError, DatabaseError, system_reason
+from files.errors import DatabaseError, system_reason
 from files.hashing import hash_file
 from files.names import quoted
 from files.progress import Progress, no_progress
 from files.remote_errors import FetchError
-from files.roots import Roots
+from files.roots import Folder, Roots, folder_of
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Verification:
 def verify(
     path: str | Path,
     *,
-    root: str | Path | None = None,
+    root: str | Folder | None = None,
     check_files: bool = True,
     repair: bool = False,
     progress: Progress = no_progress,
@@ -84,7 +84,7 @@ def verify(
         return result
     if damage:
         with writer_lock(path):
-            removed = replace_manifest(path, Path(root) if root else None)
+            removed = replace_manifest(path, folder_of(root) if root else None)
         damage = list(dict.fromkeys(damage + _told(removed)))
     with writing(path) as connection:
         result = _Verifier(connection, path, repair=True).run(root, check_files, progress)
@@ -120,15 +120,17 @@ class _Verifier:
         self._settings = read_settings(connection, path)
         self._result = Verification()
 
-    def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
+    def run(self, root: str | Folder | None, check_files: bool, progress: Progress) -> Verification:
         result = self._result
-        roots = self._find_roots(root)
+        roots = Roots.of(self._find_folder(root) if check_files else "")
         sources = self._read_sources()
         result.sources = len(sources)
         if check_files and roots.missing():
             gone = "the corpus folder is gone; mount its disk, or name its new place with --root"
             result.files.append((str(roots), gone))
             check_files = False
+        if check_files:
+            roots.look_up(source.path for source in sources)
         for done, source in enumerate(sources, start=1):
             if damage := self._check_rows(source):
                 result.damaged.append((source.path, damage))
@@ -138,14 +140,15 @@ class _Verifier:
         self._check_units()
         return result
 
-    def _find_roots(self, root: str | Path | None) -> Roots:
+    def _find_folder(self, root: str | Folder | None) -> Folder:
         if root is None:
-            return Roots.of(find_root(self._path, read_config(self._connection)))
-        if not Path(root).is_dir():
+            return find_root(self._path, read_config(self._connection))
+        folder = folder_of(root)
+        if isinstance(folder, Path) and not folder.is_dir():
             raise DatabaseError(
                 f"{root}: no such folder; give the corpus folder of {self._path} as root"
             )
-        return Roots.of(root)
+        return folder
 
     def _read_sources(self) -> list[_VerifiedSource]:
         query = (
@@ -178,12 +181,18 @@ class _Verifier:
     def _check_file(self, roots: Roots, source: _VerifiedSource) -> str | None:
         """Return the problem with an audio file, if any."""
         try:
-            file = roots.file_of(source.path)
-            if hash_file(file) == source.content_hash:
-                return None
-            stamp = roots.stamp_of(source.path)
-        except (AudioError, OSError) as error:
-            return _why_unreadable(error)
+            is_same = hash_file(roots.file_of(source.path)) == source.content_hash
+            return None if is_same else self._change(roots.stamp_of(source.path), source)
+        except FetchError as error:
+            return error.reason
+        except (FileNotFoundError, NotADirectoryError):
+            return "the file is gone; put it back, or run demiurge db build --prune"
+        except OSError as error:
+            reason = system_reason(error)
+            return f"the file cannot be read ({reason}); check its permissions and its disk"
+
+    def _change(self, stamp: tuple[int, int] | None, source: _VerifiedSource) -> str:
+        """Return what to do about a file that has changed, and has this size and date now."""
         problem = "the file has changed since it was analysed"
         if self._repair:
             return f"{problem}; the next demiurge db build reads it again"
@@ -233,12 +242,3 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
     if names:
         write_normaliser(connection, path / "shards", settings)
     result.repaired = names
-
-
-def _why_unreadable(error: AudioError | OSError) -> str:
-    if isinstance(error, FetchError):
-        return error.reason
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "the file is gone; put it back, or run demiurge db build --prune"
-    reason = system_reason(error)
-    return f"the file cannot be read ({reason}); check its permissions and its disk"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from db.database import Database
-from db.derived import transposed
-from db.settings import FOR_CONTINUATIONS, METRICAL
+from db.settings import FOR_CONTINUATIONS
+from demiurge.continuation_world import Wanted, count_allowed, find_world
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
@@ -15,28 +15,15 @@ from files.names import quoted
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
-from query.contexts import units_after
-from query.continuation_costs import World
-from query.filters import filter_units
-from query.metre import part_costs, tempo_costs
+from query.cluster.alike import settle_likeness
 from query.names import MOST_TRANSPOSE
 from query.path import UnitPath
 from query.refine_joins import refine_join
 from query.rules import Rules
 from query.settings import SearchSettings
 from query.space import Space
-from query.style import (
-    choose_transpositions,
-    choose_world,
-    harmony_distances,
-    passage_means,
-    style_distances,
-)
 from sequencer.sampling import SamplingOptions
 
-HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
-LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
-BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 # players are not exact, and units begin with their onsets: no run is parted for that
 TOLERANCE_MS = 60.0
 
@@ -138,34 +125,23 @@ def continue_seed(
     check_transpose(transpose, database)
     if n_voices > 1:
         check_has_chroma(f"voices={n_voices}", database)
-    space = search.space(database)
-    allowed, counts = filter_units(database, search.filters)
-    if not _has_pulse(database, allowed):
+    search = replace(search, filters=settle_likeness(database, search.filters))
+    counts, with_pulse = count_allowed(database, search.filters)
+    if not with_pulse:
         seed = replace(seed, grid=None)
     timing = time_steps(seed, database, seconds)
-    costs = np.zeros((1, len(database.units)), np.float32)
-    if timing.has_pulse:
-        costs = _metrical_costs(timing, database)
-    of_seed = database.units.source == (-1 if seed_source is None else seed_source)
-    distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
-    if transpose:
-        semitones = choose_transpositions(
-            database, distances, seed.descriptors, seed.step_samples, most=transpose
-        )
-        if seed_source is not None:
-            semitones[seed_source] = 0
-        space = search.space(transposed(database, semitones))
-        distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
-    run_seconds = min(search.path.max_run, seconds)
-    positions = choose_world(
-        distances,
-        allowed & ~of_seed,
-        database,
+    wanted = Wanted(
+        seed,
+        timing,
+        search,
+        scorer if scorer.has_affinities else None,
         seconds=seconds * n_voices,
-        run_seconds=run_seconds,
+        run_seconds=min(search.path.max_run, seconds),
+        transpose=transpose,
+        seed_source=seed_source,
     )
-    positions = np.union1d(positions, np.flatnonzero(of_seed))
-    world = World(positions, costs[:, positions])
+    world, played = find_world(database, wanted)
+    space = search.space(played)
     rules = Rules(
         search.path,
         database.units,
@@ -186,39 +162,15 @@ def continue_seed(
         voices=n_voices,
         progress=progress,
     )
-    world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
-    n_sources = len(np.unique(database.units.source[positions]))
+    world_samples = database.units.n_samples[world.positions].sum()
+    world_seconds = float(world_samples / database.sample_rate)
+    n_sources = len(np.unique(database.units.source[world.positions]))
     return [
         Continuation(
             paths[first : first + n_voices], timing, space, counts, world_seconds, n_sources
         )
         for first in range(0, len(paths), n_voices)
     ]
-
-
-def _has_pulse(database: Database, allowed: np.ndarray) -> bool:
-    """Return whether enough of the allowed units have a pulse to keep a seed's with them."""
-    if not database.settings.is_metrical:
-        return False
-    n_samples = database.units.n_samples[allowed]
-    with_pulse = n_samples[database.column("pulse")[allowed] > 0]
-    return bool(with_pulse.sum() >= LEAST_WITH_PULSE * n_samples.sum())
-
-
-def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> np.ndarray:
-    """Return how far each unit's passage is from what may follow a seed, (n_units,)."""
-    if not scorer.has_affinities:
-        return style_distances(space, seed.descriptors, seed.step_samples)
-    database = space.database
-    affinities = []
-    positions = np.arange(len(database.units))
-    for start in range(0, len(positions), BLOCK_UNITS):
-        part = positions[start : start + BLOCK_UNITS]
-        units = database.rows_at(part)
-        following = units_after(database, part, scorer.n_following)
-        affinities.append(scorer.affinities(seed.descriptors, units, following))
-    means = passage_means(database, np.concatenate(affinities)[:, None])[:, 0]
-    return harmony_distances(database, seed.descriptors, seed.step_samples, HARMONY) - means
 
 
 def check_transpose(transpose: int, database: Database) -> None:
@@ -250,17 +202,3 @@ def check_has_chroma(option: str, database: Database) -> None:
             f" database with them: demiurge db build {quoted(str(database.root))} NEW.db --units"
             f" {database.settings.units} --descriptors {wanted}"
         )
-
-
-def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:
-    """Return what units cost at each part of a beat, from the first step's on, (parts, n_units).
-
-    Units that would have to be stretched, or that lie at another part of the beat, cost more.
-    """
-    beat_parts = database.settings.beat_parts
-    assert timing.first_part is not None
-    metrical = np.stack([database.column(name) for name in METRICAL], axis=1)
-    lengths = database.units.n_samples
-    tempo = tempo_costs(metrical, lengths, tempo=timing.tempo, part_samples=timing.whole_first)
-    parts = (timing.first_part + np.arange(beat_parts)) % beat_parts
-    return (tempo + part_costs(metrical, parts, beat_parts=beat_parts)).astype(np.float32)

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from db.build import build_database
@@ -13,10 +14,11 @@ from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
-from files.remote import RemoteFolder
+from files.roots import Folder
+from query.cluster.client import connect_corpus
+from query.cluster.paged import PagedDatabase
 
 SUFFIX = ".db"
-Folder = str | Path | RemoteFolder
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 def open_databases(
     given: Sequence[str | Path],
     *,
-    root: Folder | Mapping[str, Folder] | None = None,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
     normaliser: str | None = None,
     progress: Progress = no_progress,
 ) -> Database:
@@ -60,9 +62,31 @@ def open_databases(
     return unite(alike, normaliser=normaliser)
 
 
+@contextmanager
+def open_served(
+    address: str,
+    given: Sequence[str | Path],
+    *,
+    root: str | Folder | Mapping[str, str | Folder] | None = None,
+    normaliser: str | None = None,
+) -> Iterator[Database]:
+    """Open databases that a cluster serves, as one, until the block ends.
+
+    Parameters are those of `open_databases`, and the address of the cluster.
+
+    Raises
+    ------
+    ParameterError, DemiurgeError
+        As `query.cluster.client.connect_corpus`, or `files.roots.Roots.moved`.
+    """
+    specs = name_databases(given).items()
+    with connect_corpus(address, specs, normaliser_name=normaliser) as (shards, corpus):
+        yield PagedDatabase(shards, corpus, root=root)
+
+
 def _roots_by_name(
-    root: Folder | Mapping[str, Folder] | None, names: Sequence[str]
-) -> Mapping[str, Folder]:
+    root: str | Folder | Mapping[str, str | Folder] | None, names: Sequence[str]
+) -> Mapping[str, str | Folder]:
     if root is None:
         return {}
     if not isinstance(root, Mapping):

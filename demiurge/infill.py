@@ -13,6 +13,7 @@ from demiurge.plans.settings import PlanSettings
 from demiurge.reopen import as_database
 from demiurge.results import plan_path, variation_paths
 from files.progress import Progress, no_progress
+from files.roots import Folder
 from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, render
@@ -57,7 +58,7 @@ def infill_file(
     *,
     prompts: Sequence[Prompt],
     options: InfillOptions,
-    root: Path | None = None,
+    root: Folder | None = None,
     progress: Progress = no_progress,
 ) -> list[InfillResult]:
     """Fill in a plan file, once for each output: OUT.plan.json, or audio with its plan beside it.

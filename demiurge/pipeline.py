@@ -21,6 +21,7 @@ from demiurge.tracks import check_lasts, read_track
 from demiurge.voices import describe_target
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from files.roots import Folder
 from playback.options import DEFAULT_RENDER, RenderOptions
 from query.names import AUTO
 from query.settings import SearchSettings
@@ -40,7 +41,7 @@ def render_continuation(
     include_seed: bool = False,
     transpose: int = 0,
     render_options: RenderOptions = DEFAULT_RENDER,
-    root: Path | None = None,
+    root: Folder | None = None,
     seed_name: str | None = None,
     progress: Progress = no_progress,
     on_result: OnResult | None = None,
@@ -124,7 +125,7 @@ def render_mosaic(
     search: SearchSettings,
     domains: Domains | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
-    root: Path | None = None,
+    root: Folder | None = None,
     target_name: str | None = None,
     progress: Progress = no_progress,
     on_result: OnResult | None = None,

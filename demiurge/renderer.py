@@ -12,7 +12,7 @@ from demiurge.continuation import Continuation
 from demiurge.domains import Settled
 from demiurge.plans.continued import plan_of_continuation
 from demiurge.plans.follow import follow
-from demiurge.plans.levels import level_column, levels_of, mean_level
+from demiurge.plans.levels import levels_of, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.stretching import stretch_plan
@@ -94,7 +94,6 @@ class Renderer:
         self, continuations: list[Continuation], seed: DescriptorSequence, out: Path
     ) -> list[RenderResult]:
         """Render every variation of how a seed goes on."""
-        levels = level_column(self.database)
         seed_levels = levels_of(seed.descriptors, self.database.settings)
         target_db = mean_level(seed_levels, seed.step_samples)
         results = []
@@ -108,7 +107,7 @@ class Renderer:
                 units=continuation.counts,
                 cost=round(math.fsum(voice.cost for voice in continuation.voices), DECIMALS),
             )
-            plan = plan_of_continuation(continuation, settings, levels, target_db)
+            plan = plan_of_continuation(continuation, settings, target_db)
             heard = continuation.database.rows_at(path.positions)
             sequence = DescriptorSequence(heard, path.n_samples)
             results.append(self._write(plan, wav, sequence, path, continuation))

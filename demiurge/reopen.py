@@ -1,22 +1,17 @@
 """Databases that are open already, or are opened again in another process."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from db.database import Database
 from demiurge.databases import open_databases
-from files.remote import RemoteFolder
+from files.roots import Folder
 
 
-def as_database(
-    database: str | Path | Database, root: str | Path | Mapping[str, Path] | None = None
-) -> Database:
+def as_database(database: str | Path | Database, root: str | Folder | None = None) -> Database:
     """Return a database that is open, or open that of a folder; `root` is its corpus folder."""
-    if isinstance(database, Database):
-        return database
-    return open_databases([database], root=root)
+    return database if isinstance(database, Database) else Database(database, root=root)
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class DatabaseFiles:
     normaliser : str, optional
     """
 
-    folders: dict[str, tuple[Path, Path | RemoteFolder]]
+    folders: dict[str, tuple[Path, Folder]]
     normaliser: str | None = None
 
     @classmethod

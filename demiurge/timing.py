@@ -1,12 +1,16 @@
 """When the steps of a continuation begin: in the seed's tempo and phase, if it has a pulse."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
 from demiurge.sequences import DescriptorSequence, check_seconds
+from query.cluster.corpus import Part
+from query.cluster.parts import on_each_part
 
 ENOUGH = 0.05  # of what has a pulse, at a tempo to be kept
 NEAR_OCTAVES = 0.09  # 6 %
@@ -69,7 +73,7 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
     seed_tempo = 60 * settings.sample_rate / float(beats[1] - beats[0])
-    tempo, parts_in_beat = Tempos(database).choose_level(seed_tempo)
+    tempo, parts_in_beat = choose_level(seed_tempo, parts, partial(_share_at, database))
     step = float(beats[1] - beats[0]) / parts_in_beat
     n_steps = 2 * int(np.ceil(total / step)) + 1  # enough, should a track become faster
     times = grid.after(end, parts_in_beat, count=n_steps) - end
@@ -93,31 +97,60 @@ class Tempos:
         self._lasting = database.units.n_samples * (database.column("pulse") > 0)
 
     def choose_level(self, tempo: float) -> tuple[float, int]:
-        """Return a tempo, or twice or half of it, and the parts of its beat.
-
-        A tracker may count a piece of 80 beats per minute as 160. That is taken of which the corpus
-        has most; the tempo itself, if there is enough at it.
-        """
-        levels = [level for level in (1.0, 0.5, 2.0) if (self._parts * level).is_integer()]
-        shares = [self.share(tempo * level) for level in levels]
-        best = int(np.argmax(shares))
-        level = 1.0 if shares[0] >= ENOUGH or shares[best] < ENOUGH else levels[best]
-        return tempo * level, int(self._parts * level)
+        """Return `choose_level` of the whole corpus."""
+        return choose_level(tempo, self._parts, self.share)
 
     def share(self, tempo: float) -> float:
         """Return how much of what has a pulse is at a tempo, 0 to 1."""
+        at_tempo, with_pulse = self.samples(tempo)
+        return at_tempo / max(with_pulse, 1)
+
+    def samples(self, tempo: float) -> tuple[int, int]:
+        """Return how many samples are at a tempo, and how many have a pulse at all."""
         near = np.abs(self._own - np.log2(tempo / TEMPO_ORIGIN)) < NEAR_OCTAVES
-        return float(self._lasting[near].sum() / max(self._lasting.sum(), 1))
+        return int(self._lasting[near].sum()), int(self._lasting.sum())
+
+
+def _share_at(database: Database, tempo: float) -> float:
+    """Return `Tempos.share`, wherever the units of a database are."""
+    found = on_each_part(database, _samples_at, tempo)
+    at_tempo, with_pulse = (sum(samples) for samples in zip(*found, strict=True))
+    return at_tempo / max(with_pulse, 1)
+
+
+def _samples_at(part: Part, tempo: float) -> tuple[int, int]:
+    return Tempos(part.database).samples(tempo)
+
+
+def choose_level(
+    tempo: float, beat_parts: int, share: Callable[[float], float]
+) -> tuple[float, int]:
+    """Return a tempo, or twice or half of it, and the parts of its beat.
+
+    A tracker may count a piece of 80 beats per minute as 160. That is taken of which the corpus has
+    most; the tempo itself, if there is enough at it.
+
+    Parameters
+    ----------
+    beat_parts : int
+        Of the corpus's own beats.
+    share : callable
+        Returns how much of the corpus is at a tempo, 0 to 1.
+    """
+    levels = [level for level in (1.0, 0.5, 2.0) if (beat_parts * level).is_integer()]
+    shares = [share(tempo * level) for level in levels]
+    best = int(np.argmax(shares))
+    level = 1.0 if shares[0] >= ENOUGH or shares[best] < ENOUGH else levels[best]
+    return tempo * level, int(beat_parts * level)
 
 
 def _even_steps(database: Database, total: int) -> np.ndarray:
     """Return steps as long as a unit, int64; units go on in their source only if they are played
     whole.
     """
-    lengths = database.units.n_samples
     if database.settings.units_vary:
-        n_steps = max(round(total / float(lengths.mean())), 1)
+        n_steps = max(round(total / database.units.mean_length), 1)
         edges = np.rint(np.arange(n_steps + 1) * total / n_steps).astype(np.int64)
     else:
-        edges = np.append(np.arange(0, total, lengths.max()), total)
+        edges = np.append(np.arange(0, total, database.units.longest_unit), total)
     return np.diff(edges)

@@ -1,14 +1,18 @@
 """Connect to a Ray cluster, or start one on this machine, with errors that say what to do."""
 
+import logging
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from files.errors import DemiurgeError, ParameterError, install_command
 
+TOKEN_FILE = Path("~/.ray/auth_token")  # where Ray keeps it
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 # Ray speaks gRPC, over HTTP/2: both sides begin with a frame of settings (RFC 9113, 3.4 and 4.1)
 SETTINGS = 4  # type of the frame, its fourth byte
@@ -24,6 +28,7 @@ def import_ray(purpose: str) -> ModuleType:
     ParameterError
         If it is not installed; the message begins with the purpose, such as "executor ray".
     """
+    use_token()  # Ray reads the environment when it is imported
     try:
         import ray
     except ImportError:
@@ -54,24 +59,54 @@ def connect(
     ParameterError
         If Ray is not installed, or no cluster answers at the address.
     DemiurgeError
-        If the cluster runs another version of Ray or Python.
+        If the cluster runs another version of Ray or Python, or wants a token.
     """
     ray = import_ray(purpose)
     if ray.is_initialized():
         yield ray
         return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    with messages_on_stderr():
+        try:
+            if address is None:
+                ray.init(num_cpus=n_cpus, include_dashboard=False, **quiet)
+            else:
+                check_answers(address)
+                ray.init(address=address, **quiet)
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+            raise connection_error(address, error) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def messages_on_stderr() -> Iterator[None]:
+    """Let Ray print what happens to its nodes on standard error: the output may be JSON."""
+    from ray._private import worker
+
+    print_message = worker.print_to_stdstream
+
+    def print_error(data: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        print_message({**data, "is_err": True}, *arguments, **options)
+
+    worker.print_to_stdstream = print_error
     try:
-        if address is None:
-            ray.init(num_cpus=n_cpus, log_to_driver=False, include_dashboard=False)
-        else:
-            check_answers(address)
-            ray.init(address=address, log_to_driver=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise connection_error(address, error) from error
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        worker.print_to_stdstream = print_message
+
+
+def use_token() -> None:
+    """Let Ray show the cluster this user's token, if there is one; a cluster may ask for none.
+
+    Clusters started with Ray 2.59 or newer mostly ask for one, but programs that connect to them
+    only show it if the environment says so.
+    """
+    is_there = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+    if is_there or TOKEN_FILE.expanduser().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def check_answers(address: str) -> None:
@@ -97,6 +132,11 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
             f"address={address!r}: the cluster runs Ray {ray_there} with Python {python_there},"
             f" this program Ray {ray_here} with Python {python_here}; install the same versions on"
             " all machines, and start the cluster again"
+        )
+    if "Failed to connect" in message or "oken" in message:  # something has answered
+        return DemiurgeError(
+            f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
+            f" {TOKEN_FILE} from the machine that started it to this one"
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"

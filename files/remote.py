@@ -19,7 +19,7 @@ from files.urls import ELSEWHERE, check_url
 SECOND = 1_000_000_000  # nanoseconds
 DATES = ("LastModified", "last_modified", "updated", "mtime", "created")
 TAGS = ("ETag", "etag", "generation", "md5Hash")
-FEW = 64  # objects that are looked up one by one; for more, the folder is listed
+FEW = 32  # objects that are looked up one by one; for more, the folder is listed
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,18 @@ class RemoteFolder:
             self._is_listed = True
         return self._objects
 
-    def look_up(self, names: Iterable[str]) -> None:
-        """Find out about many objects at once; `find` then knows them.
+    def look_up(self, names: Iterable[str], *, again: bool = False) -> None:
+        """Find out about many objects at once, or `again`; `find` then knows them.
 
         Raises
         ------
         ParameterError
             If the folder would have to be listed, and cannot be.
         """
+        if again:
+            with self._lock:
+                self._objects = {}
+                self._is_listed = False
         unknown = set(names) - self._objects.keys()
         if len(unknown) > FEW and not self._is_listed:
             self.list()

@@ -15,10 +15,11 @@ from files.remote_cache import fetch
 from files.remote_errors import FetchError
 from files.urls import is_url, local_path
 
+Folder = Path | RemoteFolder  # of a corpus
 SEPARATOR = ":"  # between the name of a database and the path of its source
 
 
-def folder_of(root: str | Path | RemoteFolder) -> Path | RemoteFolder:
+def folder_of(root: str | Folder) -> Folder:
     """Return a corpus folder, which is given by a path or a URL.
 
     Raises
@@ -43,11 +44,11 @@ class Roots:
         By the name of the database; of one database alone, the name is empty.
     """
 
-    def __init__(self, folders: Mapping[str, str | Path | RemoteFolder]) -> None:
+    def __init__(self, folders: Mapping[str, str | Folder]) -> None:
         self.folders = {name: folder_of(folder) for name, folder in folders.items()}
 
     @classmethod
-    def of(cls, root: "str | Path | RemoteFolder | Roots") -> "Roots":
+    def of(cls, root: "str | Folder | Roots") -> "Roots":
         """Return the roots of sources in one folder; roots are returned as they are."""
         return root if isinstance(root, Roots) else cls({"": root})
 
@@ -59,7 +60,7 @@ class Roots:
         """True if sources are named by their database, even if there is only one."""
         return "" not in self.folders
 
-    def moved(self, to: "str | Path | Roots | Mapping[str, Path] | None") -> "Roots":
+    def moved(self, to: "str | Folder | Roots | Mapping[str, str | Folder] | None") -> "Roots":
         """Return where the folders are now: one folder, or those of some of several by name.
 
         Raises
@@ -161,8 +162,8 @@ class Roots:
         status = file.stat()
         return status.st_size, status.st_mtime_ns
 
-    def look_up(self, sources: Iterable[str]) -> None:
-        """Find out about the objects of many sources at once, before asking for each.
+    def look_up(self, sources: Iterable[str], *, again: bool = False) -> None:
+        """Find out about the objects of many sources at once, or `again`, before asking for each.
 
         Raises
         ------
@@ -175,7 +176,7 @@ class Roots:
             if isinstance(folder, RemoteFolder):
                 names.setdefault(folder, []).append(path)
         for folder, paths in names.items():
-            folder.look_up(paths)
+            folder.look_up(paths, again=again)
 
     def find_missing(self, sources: Iterable[str]) -> list[str]:
         """Return the sources that have no file or object, in their order; raises as `look_up`."""

@@ -9,10 +9,13 @@ from playback.plan import Plan
 def database_shares(plan: Plan) -> list[dict[str, Any]]:
     """Return "database", "steps", "seconds" and "share" of all that is played, of each database.
 
-    They are in the order of the plan, also those that nothing is played from. The list is empty if
-    the plan is of one database.
+    They are in the order of the plan, also those that nothing is played from. "database" is None
+    of what is in none of them: a seed that is played itself. The list is empty if the plan is of
+    one database.
     """
     roots = plan.roots
+    if not roots.several:
+        return []
     n_steps: Counter[str] = Counter()
     n_samples: Counter[str] = Counter()
     for step in plan.steps:
@@ -22,11 +25,10 @@ def database_shares(plan: Plan) -> list[dict[str, Any]]:
     played = n_samples.total()
     return [
         {
-            "database": name,
+            "database": name or None,
             "steps": n_steps[name],
             "seconds": round(n_samples[name] / plan.sample_rate, 6),
             "share": round(n_samples[name] / played, 6),
         }
-        for name in roots.folders
-        if name
+        for name in (*roots.folders, *([""] if "" in n_steps else []))
     ]

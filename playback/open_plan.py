@@ -46,7 +46,7 @@ class OpenPlan:
 
 def open_plan(
     plan: Plan,
-    root: str | Path | Roots | Mapping[str, Path] | None = None,
+    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,

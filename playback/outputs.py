@@ -1,5 +1,6 @@
 """Make all outputs of a plan: audio, stems, exports, a picture; or play it at once."""
 
+import logging
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from audio.decibels import to_amplitude
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from files.remote_cache import copies_folder
 from playback.cues import Cue, join_cues, make_cues
 from playback.exports import EXPORTS
 from playback.live import Played, play
@@ -19,8 +21,11 @@ from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, write_whole
 from playback.runs import joined_runs
+from playback.sources import sources_of
 from playback.stems import stem_paths, write_stems
 from playback.stitch import stitch
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -166,8 +171,20 @@ def _export_texts(
         listed = cues
         if export.is_played:
             listed = [_changed_by(cue, gain_db) for cue in join_cues(cues)]
+            _warn_of_copies(path, opened)
         texts[path] = export.write(opened.plan, listed, opened.reader.roots)
     return texts
+
+
+def _warn_of_copies(path: Path, opened: OpenPlan) -> None:
+    """Warn if an export names files that do not stay."""
+    if any(map(opened.reader.roots.is_remote, sources_of(opened.plan))):
+        log.warning(
+            "%s plays copies of objects in the cache folder %s, which are removed in time: copy"
+            " them, or play it soon",
+            path,
+            copies_folder(),
+        )
 
 
 def _changed_by(cue: Cue, gain_db: float) -> Cue:

@@ -141,7 +141,8 @@ def _database_labels(
     roots = plan.roots
     labels = []
     shown: list[Colour] = []
-    for number, share in enumerate(database_shares(plan)):
+    shares = [share for share in database_shares(plan) if share["database"] is not None]
+    for number, share in enumerate(shares):
         database = share["database"]
         labels.append(_shorten(f"{database}, {share['share']:.0%}"))
         shown.append(database_colour(number))

@@ -19,7 +19,7 @@ from files.cache import cache_errors
 from files.errors import AudioError
 from files.fetch import read_spans
 from files.remote import RemoteObject
-from files.remote_cache import folder, has_copy
+from files.remote_cache import copies_folder, has_copy
 from files.temporary import temporary_folder
 from playback.open_files import RawFile, plain_samples
 
@@ -135,7 +135,7 @@ class RemoteSources:
         """
         if not played or found.n_bytes < SMALL_BLOCKS * BLOCK_BYTES or has_copy(found):
             return False
-        with cache_errors(folder()):
+        with cache_errors(copies_folder()):
             ranged = self._ranged.pop(source, None)
             if ranged is None or ranged.copy.found != found:
                 ranged = self._open(found)
@@ -186,6 +186,6 @@ class RemoteSources:
     def _new_path(self) -> Path:
         with self._lock:
             if self._folder is None:
-                folder().mkdir(parents=True, exist_ok=True)
-                self._folder = self._stack.enter_context(temporary_folder(folder()))
+                copies_folder().mkdir(parents=True, exist_ok=True)
+                self._folder = self._stack.enter_context(temporary_folder(copies_folder()))
             return self._folder / f"{next(self._numbers)}.wav"

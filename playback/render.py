@@ -44,7 +44,7 @@ def render(
     plan: Plan,
     path: str | Path,
     *,
-    root: str | Path | Roots | Mapping[str, Path] | None = None,
+    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
     progress: Progress = no_progress,
 ) -> RenderSummary:

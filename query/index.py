@@ -16,7 +16,8 @@ import numpy as np
 from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.left_units import none_long_enough
 from query.proposals import FLAT_UNITS
 from query.proposer import Proposer
@@ -80,7 +81,7 @@ class UnitIndex:
         ------
         ParameterError
             If no unit is long enough, if FAISS has no index of that kind for the metric, or as
-            `filters.filter_units`.
+            `query.apply_filters.filter_units`.
         """
         self.space = space
         self.progress = progress

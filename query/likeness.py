@@ -29,10 +29,13 @@ class Likeness:
         Texts and names of sounds, with their weights: for people.
     vector : bytes
         Their weighted mean in CLAP's space, float32, little-endian, of unit length.
+    least : float, optional
+        How alike units must be; by default, it depends on all units, see `most_alike`.
     """
 
     asked: tuple[tuple[str, float], ...]
     vector: bytes
+    least: float | None = None
 
     def __str__(self) -> str:
         return " and ".join(
@@ -96,10 +99,15 @@ def likeness_of(database: Database, like: Likeness) -> np.ndarray:
 def most_alike(likeness: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Return which of the allowed units are among the `SHARE` that are most alike, bool."""
     values = likeness[allowed]
-    n_kept = min(max(round(SHARE * len(values)), FEWEST_UNITS), len(values))
+    n_kept = n_most_alike(len(values))
     if not n_kept:
         return allowed
     return likeness >= np.sort(values)[-n_kept]
+
+
+def n_most_alike(n_units: int) -> int:
+    """Return the `SHARE` of so many units, `FEWEST_UNITS` at least if there are so many."""
+    return min(max(round(SHARE * n_units), FEWEST_UNITS), n_units)
 
 
 HOW_TO_GET_THEM = (

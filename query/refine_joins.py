@@ -63,14 +63,13 @@ def _frames_around(
     """Return the frames around one of a unit's source, z-scored and weighted; None at its ends."""
     database = space.database
     names = database.settings.frame_names
-    rows = database.source_frames(int(database.units.source[position]))
-    if frame < n_before or frame + n_after > len(rows):
+    number = int(database.units.source[position])
+    rows = database.frames_between(number, frame - n_before, frame + n_after)
+    if rows is None:
         return None
     keep = np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
     scale = keep * space.factors[: len(names)] / database.normaliser.std[: len(names)]
-    return (
-        rows[frame - n_before : frame + n_after] - database.normaliser.mean[: len(names)]
-    ) * scale
+    return (rows - database.normaliser.mean[: len(names)]) * scale
 
 
 def _distances(outgoing: np.ndarray, incoming: np.ndarray, n_compared: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from db.columns import columns_of
 from db.database import Database
+from db.unit_table import Units
 from query.space import LEVEL_COLUMNS, Space
 
 BEFORE_SECONDS = 1.5  # of the passage of a unit
@@ -23,6 +24,7 @@ WORLD = 1.0  # times the length of the continuation is chosen from the corpus to
 NEAREST_SECONDS = 10.0  # of a source, in style, that its transposition is chosen by
 SEMITONE = 0.1  # distance that a semitone of transposition counts for
 FEWEST_UNITS = 64  # that it is made from, where there are as many
+LOOKED_AT = 256  # units, for the end of a passage
 STRETCH_UNITS = 1 << 13  # of a source, whose styles are found at a time
 
 
@@ -95,9 +97,10 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
     keep = without_levels(database)
     styles = np.empty((len(positions), 2 * len(keep)), np.float32)
     for rows, first, stop in _stretches(database, positions):
-        n_samples = database.units.n_samples[first:stop]
+        around = np.arange(first, stop)
+        n_samples = database.units.n_samples[around]
         begin, end = _passages(n_samples, database.sample_rate)
-        vectors = space.vectors(database.rows_at(np.arange(first, stop))) * keep
+        vectors = space.vectors(database.rows_at(around)) * keep
         here = positions[rows] - first
         styles[rows] = _styles(vectors, n_samples, begin[here], end[here])
     return styles
@@ -119,18 +122,41 @@ def _stretches(database: Database, positions: np.ndarray) -> Iterator[tuple[slic
         while first < end:
             n_near = positions[first:end].searchsorted(positions[first] + STRETCH_UNITS)
             rows = slice(first, first + int(n_near))
-            yield rows, *_with_passages(database, int(source[first]), start[rows])
+            yield rows, *_with_passages(database, positions[rows])
             first = rows.stop
 
 
-def _with_passages(database: Database, number: int, start: np.ndarray) -> tuple[int, int]:
-    """Return the ends, as positions, of the passages of units that start there in a source."""
+def _with_passages(database: Database, positions: np.ndarray) -> tuple[int, int]:
+    """Return the ends, as positions, of the passages of units of one source, in its order."""
     units = database.units
-    first, stop = np.searchsorted(units.source, (number, number + 1))
-    starts = units.start_sample[first:stop]
-    before = np.searchsorted(starts, start[0] - round(BEFORE_SECONDS * database.sample_rate))
-    after = np.searchsorted(starts, start[-1] + round(AFTER_SECONDS * database.sample_rate))
-    return first + int(before), first + int(after)
+    first = int(positions[0])
+    last = int(positions[-1])
+    begin, end = units.source_span(first)
+    before = int(units.start_sample[first]) - round(BEFORE_SECONDS * database.sample_rate)
+    after = int(units.start_sample[last]) + round(AFTER_SECONDS * database.sample_rate)
+    return _begin_of(units, first, begin, before), _end_of(units, last, end, after)
+
+
+def _begin_of(units: Units, position: int, least: int, sample: int) -> int:
+    """Return the first unit, from `least` on, that starts at a sample or later."""
+    n_units = LOOKED_AT
+    while True:
+        first = max(position - n_units, least)
+        starts = units.start_sample[np.arange(first, position + 1)]
+        if first == least or starts[0] < sample:
+            return first + int(np.searchsorted(starts, sample))
+        n_units *= 2
+
+
+def _end_of(units: Units, position: int, most: int, sample: int) -> int:
+    """Return the first unit after one, before `most`, that starts at a sample or later."""
+    n_units = LOOKED_AT
+    while True:
+        last = min(position + n_units, most)
+        starts = units.start_sample[np.arange(position, last)]
+        if last == most or starts[-1] >= sample:
+            return position + int(np.searchsorted(starts, sample))
+        n_units *= 2
 
 
 def choose_transpositions(
@@ -175,30 +201,32 @@ def choose_transpositions(
     return chosen
 
 
-def choose_world(
-    distances: np.ndarray,
-    allowed: np.ndarray,
-    database: Database,
-    *,
-    seconds: float,
-    run_seconds: float,
+def nearest_in_style(
+    distances: np.ndarray, allowed: np.ndarray, database: Database, *, seconds: float
 ) -> np.ndarray:
-    """Return the positions of the units to continue a seed with, ascending, int64.
+    """Return the allowed units that are nearest to a seed, nearest first, int64, `n_needed`.
 
-    They are the allowed ones that are nearest in style, enough to play for `WORLD` times
-    `seconds`, and what would follow them within `run_seconds`.
+    Parameters
+    ----------
+    distances : ndarray, shape (n_units,)
+        As `style_distances`.
+    allowed : ndarray, bool, shape (n_units,)
     """
-    units = database.units
     order = np.flatnonzero(allowed)
     order = order[np.argsort(distances[order], kind="stable")]
-    played = np.cumsum(units.n_samples[order]) / database.sample_rate
-    n_units = max(int(np.searchsorted(played, WORLD * seconds)) + 1, FEWEST_UNITS)
-    chosen = np.zeros(len(units), bool)
-    chosen[order[:n_units]] = True
-    return np.flatnonzero(_with_followers(chosen, database, run_seconds) & allowed)
+    n_samples = database.units.n_samples[order]
+    return order[: n_needed(n_samples, seconds * database.sample_rate)]
 
 
-def _with_followers(chosen: np.ndarray, database: Database, seconds: float) -> np.ndarray:
+def n_needed(n_samples: np.ndarray, wanted: float) -> int:
+    """Return how many units of these lengths, (n,), last for `WORLD` times the `wanted` samples.
+
+    It is `FEWEST_UNITS` at least.
+    """
+    return max(int(np.searchsorted(np.cumsum(n_samples), WORLD * wanted)) + 1, FEWEST_UNITS)
+
+
+def with_followers(chosen: np.ndarray, database: Database, seconds: float) -> np.ndarray:
     """Return the units chosen, and those that begin within `seconds` after one in its source."""
     units = database.units
     start = units.start_sample / database.sample_rate

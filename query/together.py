@@ -63,7 +63,7 @@ class Together:
 def _neighbours(units: Units, positions: np.ndarray, near: int) -> list[slice]:
     """Return, for each row of a world, the rows that start within `near` samples in its source."""
     source = units.source[positions]
-    far = int(units.samples_left.max()) + near
+    far = units.longest + near
     starts = source * (far + 1) + units.start_sample[positions]
     first = np.searchsorted(starts, starts - near)
     stop = np.searchsorted(starts, starts + near, side="right")

@@ -78,8 +78,9 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
 def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
     """Return the facts as rows of a table for people."""
     settings = opened.settings
-    is_there = not opened.roots.missing()
-    there = "" if is_there else " (does not exist; name its new place with --root)"
+    there = (
+        "" if not opened.roots.missing() else " (does not exist; name its new place with --root)"
+    )
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""
     problems = f"{len(facts['failed'])} failed, {len(facts['missing'])} not in the folder"

@@ -13,11 +13,12 @@ from demiurge.cli.db_bands import describe_kept, interruptible, measure_bands
 from demiurge.cli.options.analysis import AskedSettings, analysis_options
 from demiurge.cli.options.command import command, option
 from demiurge.cli.options.output import database_argument, json_option
-from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.options.paths import CORPUS_FOLDER
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 
 if TYPE_CHECKING:
     from db.build import BuildReport
+    from files.remote import RemoteFolder
 
 SHOWN = 5  # names printed of many files for people; --json prints all
 
@@ -29,9 +30,10 @@ work_option = partial(option, heading="The work")
         "demiurge db build my_sounds my.db",
         "demiurge db build my_sounds my.db --prune --json",
         "demiurge db build my_sounds frames.db --units frame --descriptors mfcc",
+        "demiurge db build s3://archive/recordings my.db",
     )
 )
-@click.argument("audio_dir", type=ANY_PATH)
+@click.argument("audio_dir", type=CORPUS_FOLDER)
 @database_argument
 @analysis_options
 @work_option(
@@ -54,7 +56,7 @@ work_option = partial(option, heading="The work")
 )
 @json_option
 def build(
-    audio_dir: Path,
+    audio_dir: Path | RemoteFolder,
     database: Path,
     asked: AskedSettings,
     executor: str | None,
@@ -64,7 +66,7 @@ def build(
     moved: bool,
     as_json: bool,
 ) -> None:
-    """Analyse the audio below AUDIO_DIR into the database DB.
+    """Analyse the audio below AUDIO_DIR, a folder or its URL, into the database DB.
 
     What render needs is stored unless other units or descriptors are named: quarters of beats,
     with their spectrum, harmony and level. A mosaic of a voice or a texture needs --units frame.

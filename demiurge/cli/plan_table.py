@@ -143,18 +143,19 @@ def database_lines(facts: dict[str, Any]) -> list[str]:
     database = facts["database"]
     if "databases" not in database:
         return [f"database {database['id']}, corpus {database['root']}"]
-    return [
-        f"{share_text(share)}: database {member['id']}, corpus {member['root']}"
-        for share, member in zip(facts["databases"], database["databases"].values(), strict=True)
-    ]
+    lines = []
+    for share in facts["databases"]:
+        lines.append(share_text(share))
+        if member := database["databases"].get(share["database"]):
+            lines[-1] += f": database {member['id']}, corpus {member['root']}"
+    return lines
 
 
 def share_text(share: dict[str, Any]) -> str:
     """Return how much is played from one of several databases."""
-    return (
-        f"{share['database']}: {counted(share['steps'], 'unit')}, {share['seconds']:.2f} s,"
-        f" {share['share']:.0%}"
-    )
+    name = share["database"] or "in none of them"
+    played = counted(share["steps"], "unit")
+    return f"{name}: {played}, {share['seconds']:.2f} s, {share['share']:.0%}"
 
 
 def echo_missing(sources: list[dict[str, Any]]) -> None:

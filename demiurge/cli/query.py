@@ -10,11 +10,13 @@ import click
 from click.core import ParameterSource
 
 from demiurge.cli.candidate_table import candidate_table
+from demiurge.cli.options.cluster import cluster_option
 from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
+from demiurge.cli.query_cluster import serve, status, stop
 from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
@@ -37,10 +39,12 @@ SHOWN_EXPLAINED = 5
         "demiurge query seed.wav my.db -k 10",
         "demiurge query forecast.json my.db -k 3 --json",
         "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
+        "demiurge query seed.wav my.db --cluster auto",
     )
 )
 @click.argument("seed_file", metavar="SEED", type=ANY_PATH)
 @databases_options
+@cluster_option
 @units_option(
     "-k",
     type=click.IntRange(1),
@@ -111,6 +115,10 @@ def normaliser_facts(database: Database) -> dict[str, Any]:
     from demiurge.plans.settings import normaliser_of
 
     return {"normaliser": normaliser_of(database)} if database.names else {}
+
+
+for own_command in (serve, status, stop):
+    query.add_command(own_command)
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:

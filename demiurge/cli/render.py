@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.options.cluster import cluster_option
 from demiurge.cli.options.command import command
 from demiurge.cli.options.databases import databases_options
 from demiurge.cli.options.joins import render_options as render_options_group
@@ -54,6 +55,7 @@ DEFAULT_SECONDS = 10.0
 )
 @click.argument("seed", type=ANY_PATH)
 @databases_options
+@cluster_option
 @click.argument("model", metavar="MODEL", required=False, type=ANY_PATH)
 @audio_out_option
 @forecast_option(
@@ -114,7 +116,7 @@ def render(
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_continuation(
             seed,
-            databases.open(root),
+            databases.open(root, progress),
             model,
             out,
             seconds=seconds,
@@ -142,6 +144,7 @@ def render(
 )
 @click.argument("target", type=ANY_PATH)
 @databases_options
+@cluster_option
 @audio_out_option
 @mosaic_search
 @mosaic_domains
@@ -170,7 +173,7 @@ def mosaic(
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_mosaic(
             target,
-            databases.open(root),
+            databases.open(root, progress),
             out,
             search=search,
             domains=domains,

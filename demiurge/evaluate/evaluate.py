@@ -185,7 +185,7 @@ def _check_folder(out: Path, database: Database) -> None:
     root = database.root
     if isinstance(root, Path) and out.resolve().is_relative_to(root.resolve()):
         raise ParameterError(
-            f"{out} lies in the corpus {database.root}, and its audio would become part of it; give"
+            f"{out} lies in the corpus {root}, and its audio would become part of it; give"
             " another folder"
         )
     if out.is_dir() and any(out.iterdir()) and not (out / SEEDS_FOLDER).is_dir():

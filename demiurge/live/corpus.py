@@ -14,10 +14,12 @@ from demiurge.plans.levels import NEAR_SILENCE_DB, level_column
 from demiurge.reopen import as_database
 from files.errors import AudioError, DatabaseError, ParameterError, PlanError
 from files.progress import Progress, no_progress
+from files.roots import Folder
 from playback.plan_document import MAX_CHANNELS
 from playback.sources import SourceReader
 from playback.steps import Step
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.online.mosaic import OnlineMosaic, online_index, online_weights
 from query.settings import SearchSettings
 from query.space import Space
@@ -66,7 +68,7 @@ class Corpus:
         database: str | Path | Database,
         search: SearchSettings,
         *,
-        root: str | Path | None = None,
+        root: str | Folder | None = None,
         progress: Progress = no_progress,
     ) -> None:
         """Open a database; of `search`, weights and metric count.

@@ -17,6 +17,7 @@ from demiurge.live.take import Take, recover, take_lock
 from demiurge.live.worlds import Worlds, forecaster_scorers
 from demiurge.plans.settings import PlanSettings, normaliser_of
 from files.progress import Progress, no_progress
+from files.roots import Folder
 from playback.lead import live_crossfade
 from playback.plan import Plan
 from playback.runs import joined_runs
@@ -44,7 +45,7 @@ class Session:
         *,
         plan: Path,
         model: Path | None = None,
-        root: Path | None = None,
+        root: Folder | None = None,
         random_seed: int = 0,
         threaded: bool = True,
         progress: Progress = no_progress,

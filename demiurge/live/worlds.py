@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from db.database import Database, Units
-from demiurge.continuation import HARMONY
+from demiurge.continuation_world import HARMONY
 from query.closed_loop import Scorer
 from query.contexts import units_after
 from query.continuation_costs import World

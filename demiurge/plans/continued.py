@@ -6,7 +6,7 @@ import numpy as np
 
 from audio.decibels import to_decibels
 from demiurge.continuation import Continuation
-from demiurge.plans.levels import match_levels
+from demiurge.plans.levels import levels_of, match_levels
 from demiurge.plans.make import assemble, make_steps
 from demiurge.plans.settings import PlanSettings
 from playback.plan import Plan
@@ -15,7 +15,7 @@ from query.explain import explain
 
 
 def plan_of_continuation(
-    continuation: Continuation, settings: PlanSettings, levels: np.ndarray, target_db: float
+    continuation: Continuation, settings: PlanSettings, target_db: float
 ) -> Plan:
     """Return the plan of a continuation, whose voices together have a level.
 
@@ -23,10 +23,8 @@ def plan_of_continuation(
 
     Parameters
     ----------
-    levels : ndarray, shape (n_units,)
-        As `match_levels`.
     target_db : float
-        The level of the whole, on the scale of `levels`.
+        The level of the whole, as `match_levels`.
     """
     database = continuation.database
     each_db = target_db - to_decibels(len(continuation.voices) ** 0.5)
@@ -35,6 +33,7 @@ def plan_of_continuation(
     for number, path in enumerate(continuation.voices):
         before = sum(map(len, heard))
         heard.append(database.rows_at(path.positions))
+        levels = levels_of(heard[-1], database.settings)
         steps += [
             replace(step, voice=number, target=step.target + before)
             for step in make_steps(

@@ -33,8 +33,8 @@ def match_levels(
     ----------
     positions : ndarray, int64, shape (n,)
         The units of the path, in `units`.
-    levels : ndarray, shape (n_units,)
-        The level of every unit, in dB; see `level_column`.
+    levels : ndarray, shape (n,)
+        The level of each of them, in dB; see `levels_of`.
     target_db : float
         The mean power that each run shall have, on the scale of `levels`.
     limit_db : float
@@ -42,7 +42,7 @@ def match_levels(
     """
     starts = run_starts(positions, units)
     lengths = units.n_samples[positions]
-    energy = lengths * 10 ** (levels[positions].astype(np.float64) / 10)
+    energy = lengths * 10 ** (levels.astype(np.float64) / 10)
     power = np.add.reduceat(energy, starts) / np.add.reduceat(lengths, starts)
     run_db = 10 * np.log10(np.maximum(power, 1e-30))
     gain_db = np.clip(target_db - run_db, -limit_db, limit_db)

@@ -16,7 +16,8 @@ from files.progress import Progress, no_progress
 from playback.plan import Step
 from playback.spectra import Spectra
 from playback.transform import can_transform
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.index import UnitIndex
 from query.names import AUTO
 from query.rules import REST

@@ -106,7 +106,7 @@ class Workspace:
         The corpus folder is read on the first call, and when `again` is true.
         """
         if self._missing is None or again:
-            self.roots.look_up(source.path for source in self.database.sources)
+            self.roots.look_up([source.path for source in self.database.sources], again=again)
             self._missing = {
                 source.path: (
                     f"{source.path} is not in the corpus folder {self.roots}; put it back and"

@@ -11,8 +11,11 @@ ends.
 """
 
 import asyncio
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from query.cluster.actors import NAMESPACE, STATUS
@@ -23,7 +26,8 @@ LEASE_SECONDS = 30.0  # after which a driver that was not heard of is gone
 LOOK_SECONDS = 0.5  # between two looks for generations that can end
 RECOVERY_SECONDS = 10.0  # timeout for shards to say what they are
 
-Key = tuple[tuple[tuple[str, str], ...], str | None]  # names and paths, and the normaliser
+Databases = tuple[tuple[str, str], ...]  # names and paths
+Key = tuple[Databases, str | None]  # with the normaliser
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ class Generation:
     def is_whole(self) -> bool:
         """Whether every shard has an actor."""
         return {one.shard for one in self.replicas} == {one.number for one in self.corpus.shards}
+
+
+def absolute_specs(specs: Iterable[tuple[str, str | Path]]) -> tuple[Spec, ...]:
+    """Return names and folders of databases, with the paths that all nodes know them by."""
+    return tuple((name, Path(os.path.abspath(path))) for name, path in specs)
 
 
 def key_of(specs: tuple[Spec, ...], normaliser_name: str | None) -> Key:
@@ -151,18 +160,17 @@ class Catalogue:
         same.sort(key=lambda one: -one.number)
         return tuple(replica for one in same for replica in one.replicas)
 
-    async def stop(self, key: Key | None) -> list[Generation]:
-        """End the actors of a corpus, of all if None, and return the generations they were of."""
+    async def stop(self, databases: Databases | None) -> list[str]:
+        """End the actors of these databases, of all if None, and return the names of corpora."""
         await self._recover()
-        ended = [
-            one for one in (*self._current.values(), *self._former) if key is None or one.key == key
-        ]
+        served = [*self._current.values(), *self._former]
+        ended = [one for one in served if databases in (None, one.key[0])]
         numbers = {one.number for one in ended}
         self._current = {k: one for k, one in self._current.items() if one.number not in numbers}
         self._former = [one for one in self._former if one.number not in numbers]
         for generation in ended:
             end_actors(generation.replicas)
-        return ended
+        return list(dict.fromkeys(str(one.corpus) for one in ended))
 
     async def _recover(self) -> None:
         """Ask the shards what they are, after this actor's process has died."""

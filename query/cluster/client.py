@@ -18,7 +18,7 @@ from query.cluster.calls import (
     catalogue_answer,
     catalogue_of,
 )
-from query.cluster.catalogue import LEASE_SECONDS, Generation, Replica, key_of
+from query.cluster.catalogue import LEASE_SECONDS, Generation, Replica, absolute_specs, key_of
 from query.cluster.corpus import ServedCorpus, Spec
 from query.cluster.shards_call import ShardsCall
 
@@ -54,7 +54,7 @@ def connect_corpus(
     ParameterError, DemiurgeError
         As `connect`; or if these databases are not served there.
     """
-    absolute = tuple((name, Path(path).absolute()) for name, path in specs)
+    absolute = absolute_specs(specs)
     with connect(address, purpose="--cluster") as ray:
         shards = RayShards(ray, address, absolute, normaliser_name, timeout)
         try:

@@ -10,8 +10,9 @@ of the whole corpus everywhere outside a shard.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import xxhash
@@ -19,6 +20,7 @@ import xxhash
 from db.database import Database
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
+from db.union import unite
 from files.errors import ParameterError
 from query.filters import Filters
 from query.metrics import parse_metric
@@ -78,9 +80,12 @@ class ServedCorpus:
         Of the databases, if there are several.
     member_starts : tuple of int
         The first position of each database.
-    n_sources, n_units : int
+    n_sources, n_units, n_samples : int
+        Samples of all units together.
     longest, shortest : int
         Most samples from a unit's start to the end of its source; fewest samples in a unit.
+    longest_unit : int
+        Most samples in a unit.
     kind : str
         Of the index, one of `query.names.INDEX_KINDS` or "auto".
     shards : tuple of Shard
@@ -98,8 +103,10 @@ class ServedCorpus:
     member_starts: tuple[int, ...]
     n_sources: int
     n_units: int
+    n_samples: int
     longest: int
     shortest: int
+    longest_unit: int
     kind: str
     shards: tuple[Shard, ...]
 
@@ -128,6 +135,22 @@ class Asked:
     kind: str = AUTO
 
 
+class Part(NamedTuple):
+    """Sources of a corpus that are in one place: all of them, or a shard.
+
+    Attributes
+    ----------
+    database : Database
+        Of these sources only.
+    first_source, first_position : int
+        Where they begin in the corpus.
+    """
+
+    database: Database
+    first_source: int = 0
+    first_position: int = 0
+
+
 class Shards(Protocol):
     """Calls methods of `query.cluster.shard.ShardSearch` on several shards at once."""
 
@@ -143,11 +166,8 @@ class Shards(Protocol):
 
 
 def open_corpus(specs: Iterable[Spec], normaliser_name: str | None = None) -> Database:
-    """Open one or several databases as one; raises as `Database`."""
-    (_, path), *others = specs
-    if others:
-        raise ParameterError("several databases cannot be searched in shards yet")  # db.union
-    return Database(path)
+    """Open one or several databases as one; raises as `db.union.unite`."""
+    return unite({name: Database(path) for name, path in specs}, normaliser=normaliser_name)
 
 
 def plan_shards(
@@ -164,7 +184,8 @@ def plan_shards(
     specs : iterable of (str, path)
         Name and folder of each database.
     n_shards : int
-        There are fewer if there are fewer sources.
+        There are fewer if there are fewer sources, and more if there are more databases: a shard
+        is of one.
     kind : str
         Of the index, for `Shard.n_bytes`.
 
@@ -173,7 +194,7 @@ def plan_shards(
     ParameterError
         If n_shards is below 1, or there is no index of that kind.
     DatabaseError
-        As `Database`, or if there are no units.
+        As `db.union.unite`, or if there are no units.
     """
     if n_shards < 1:
         raise ParameterError(f"shards={n_shards} must be at least 1")
@@ -182,6 +203,7 @@ def plan_shards(
     normaliser = database.normaliser  # raises if there are no units
     counts = np.array([source.n_units for source in database.sources], np.int64)
     samples = np.array([source.n_samples for source in database.sources], np.int64)
+    shortest, longest_unit = _unit_lengths(database, counts, samples)
     return ServedCorpus(
         specs=absolute,
         normaliser_name=normaliser_name,
@@ -189,36 +211,64 @@ def plan_shards(
         version=version_of(database),
         settings=database.settings,
         normaliser=normaliser,
-        description={"id": database.id, "root": str(database.root)},
-        names=(),
-        member_starts=(0,),
+        description=database.describe(),
+        names=database.names,
+        member_starts=tuple(_starts_of_members(database, counts)),
         n_sources=len(counts),
         n_units=int(counts.sum()),
+        n_samples=int(samples.sum()),
         longest=int(samples.max()),
-        shortest=int(database.units.n_samples.min()),
+        shortest=shortest,
+        longest_unit=longest_unit,
         kind=kind,
-        shards=_divide(counts, n_shards, database.settings.n_descriptors, kind),
+        shards=_divide(database, counts, n_shards, kind),
     )
 
 
-def _divide(counts: np.ndarray, n_shards: int, width: int, kind: str) -> tuple[Shard, ...]:
-    """Divide sources of so many units, int64, (n_sources,), into shards."""
+def _unit_lengths(database: Database, counts: np.ndarray, samples: np.ndarray) -> tuple[int, int]:
+    """Return the fewest and most samples in a unit, given units and samples of each source."""
+    if database.unit_lengths is not None:
+        return int(database.unit_lengths.min()), int(database.unit_lengths.max())
+    # frames: only the last of a source is shorter
+    hop = database.hop_length
+    return int((samples - (counts - 1) * hop).min()), int(np.minimum(samples, hop).max())
+
+
+def _starts_of_members(database: Database, counts: np.ndarray) -> list[int]:
+    """Return the first position of each of several databases, given the units of each source."""
+    of_each = np.bincount(database.source_member, counts, minlength=max(len(database.names), 1))
+    return (np.cumsum(of_each) - of_each).astype(np.int64).tolist()
+
+
+def _divide(database: Database, counts: np.ndarray, n_shards: int, kind: str) -> tuple[Shard, ...]:
+    """Divide sources of so many units, int64, (n_sources,), into shards of one database each."""
+    width = database.settings.n_descriptors
     ends = np.cumsum(counts)
-    n_shards = min(n_shards, len(counts))
-    wanted = ends[-1] * np.arange(1, n_shards) // n_shards
-    stops = np.searchsorted(ends, wanted) + 1
-    # at least one source in each
-    stops = np.maximum.accumulate(stops - np.arange(len(stops))) + np.arange(len(stops))
-    stops = np.minimum(stops, len(counts) - n_shards + 1 + np.arange(len(stops)))
-    bounds = [0, *stops.tolist(), len(counts)]
+    bounds = [0]
+    for member in np.unique(database.source_member).tolist():
+        first, stop = np.searchsorted(database.source_member, (member, member + 1)).tolist()
+        share = counts[first:stop].sum() / ends[-1]
+        bounds += (first + _bounds(counts[first:stop], max(round(share * n_shards), 1))).tolist()
     shards = []
-    for number in range(n_shards):
-        first, stop = bounds[number : number + 2]
+    for number, (first, stop) in enumerate(pairwise(bounds)):
         n_units = int(counts[first:stop].sum())
         n_bytes = shard_bytes(n_units, width, kind) + SOURCE_BYTES * len(counts)
         first_position = int(ends[first] - counts[first])
         shards.append(Shard(number, first, stop, first_position, n_units, n_bytes))
     return tuple(shards)
+
+
+def _bounds(counts: np.ndarray, n_shards: int) -> np.ndarray:
+    """Return where shards of about as many units end, int64; each has a source at least."""
+    n_shards = min(n_shards, len(counts))
+    ends = np.append(0, np.cumsum(counts))
+    numbers = np.arange(1, n_shards + 1)
+    wanted = ends[-1] * numbers // n_shards
+    after = np.searchsorted(ends, wanted)
+    nearer_before = wanted - ends[after - 1] < ends[after] - wanted
+    stops = after - nearer_before
+    stops = np.maximum.accumulate(stops - numbers) + numbers  # each after the one before
+    return np.clip(stops, numbers, len(counts) - n_shards + numbers)
 
 
 def shard_bytes(n_units: int, width: int, kind: str) -> int:

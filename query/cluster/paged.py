@@ -1,21 +1,25 @@
 """A database in shards, of which a driver sees what it looks at."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Self, cast
 
 import numpy as np
 
 from db.database import Database
+from db.derived_rows import transpose_each
 from db.normaliser import Normaliser
 from db.source import Source
 from db.unit_table import Units
 from files.errors import ParameterError
 from files.remote import RemoteFolder
-from files.roots import Roots
+from files.roots import Folder, Roots
 from query.cluster.corpus import ServedCorpus, Shards
 from query.cluster.pages import CACHE_BYTES, Pages
 from query.cluster.shard import BLOCK
+
+MovedTo = str | Folder | Roots | Mapping[str, str | Folder] | None
 
 
 class PagedColumn:
@@ -61,6 +65,19 @@ class PagedUnits(Units):
     @property
     def shortest(self) -> int:
         return self._pages.corpus.shortest
+
+    @property
+    def longest_unit(self) -> int:
+        return self._pages.corpus.longest_unit
+
+    @property
+    def mean_length(self) -> float:
+        return self._pages.corpus.n_samples / self._pages.corpus.n_units
+
+    def source_span(self, position: int) -> tuple[int, int]:
+        source = self._pages.source(self.source[position])
+        first = position - (int(self.ids[position]) - source.first_unit)
+        return first, first + source.n_units
 
     def find(self, ids: np.ndarray | Sequence[int] | int) -> np.ndarray:
         wanted = np.asarray(ids, np.int64)
@@ -144,13 +161,6 @@ class SourcesByPath(Mapping[str, Source]):
         _refuse(self._pages.corpus, "a list of all sources")
 
 
-class NeverTransposed:
-    """The semitones of sources: none is transposed."""
-
-    def __getitem__(self, numbers: Any) -> Any:
-        return np.zeros(np.shape(numbers), np.int64)[()]
-
-
 class PagedDatabase(Database):
     """A database in shards; whatever needs all of it raises a `ParameterError`.
 
@@ -161,16 +171,32 @@ class PagedDatabase(Database):
     """
 
     def __init__(
-        self, shards: Shards, corpus: ServedCorpus, *, max_bytes: int = CACHE_BYTES
+        self,
+        shards: Shards,
+        corpus: ServedCorpus,
+        *,
+        root: MovedTo = None,
+        max_bytes: int = CACHE_BYTES,
     ) -> None:
-        """See a corpus through its shards; parameters as `Pages`."""
+        """See a corpus through its shards.
+
+        Parameters
+        ----------
+        root : folder or mapping, optional
+            As `files.roots.Roots.moved`.
+        max_bytes : int
+            As `Pages`.
+        """
         self.pages = Pages(shards, corpus, max_bytes=max_bytes)
         self.path = Path(str(corpus))  # for messages
         self.id = corpus.id
         self.settings = corpus.settings
         self.names = corpus.names
+        self.members: dict[str, Database] = {}
+        self.normaliser_name = corpus.normaliser_name
         self.copy_ids = 0
-        self.semitones = cast(np.ndarray, NeverTransposed())
+        self._semitones: np.ndarray | None = None
+        self._roots = _roots_of(corpus).moved(root)
         self.sources = cast(list[Source], PagedSources(self.pages))
         self.units = PagedUnits(self.pages)
 
@@ -193,25 +219,44 @@ class PagedDatabase(Database):
 
     @property
     def roots(self) -> Roots:
-        description = self.pages.corpus.description
-        if not self.names:
-            return Roots.of(description["root"])
-        members = description["databases"]
-        return Roots({name: members[name]["root"] for name in self.names})
+        return self._roots
 
     def describe(self) -> dict[str, Any]:
-        return self.pages.corpus.description
+        description = self.pages.corpus.description
+        if not self.names:
+            return {**description, "root": str(self.root)}
+        members = {
+            name: {**member, "root": str(self.roots.folders[name])}
+            for name, member in description["databases"].items()
+        }
+        return {**description, "databases": members}
 
     @property
     def sources_by_path(self) -> dict[str, Source]:  # type: ignore[override]
         return cast(dict[str, Source], SourcesByPath(self.pages))
 
-    def rows_at(self, positions: np.ndarray) -> np.ndarray:
-        return self.pages.take("rows", positions)
+    @property
+    def semitones(self) -> np.ndarray:  # type: ignore[override]
+        if self._semitones is not None:
+            return self._semitones
+        return np.broadcast_to(np.int64(0), self.pages.corpus.n_sources)  # without memory
 
-    def source_frames(self, number: int) -> np.ndarray:
+    def transposed(self, semitones: np.ndarray) -> Self:
+        """Return `db.derived.transposed` of it."""
+        changed = copy(self)
+        changed._semitones = semitones
+        return changed
+
+    def rows_at(self, positions: np.ndarray) -> np.ndarray:
+        rows = self.pages.take("rows", positions)
+        if self._semitones is None:
+            return rows
+        semitones = self._semitones[self.units.source[positions]]
+        return transpose_each(rows, semitones, self.settings)
+
+    def frames_between(self, number: int, first: int, stop: int) -> np.ndarray | None:
         shard = self.pages.shard_of_source(int(number))
-        return self.pages.shards.call("frames", {shard: (int(number),)})[shard]
+        return self.pages.shards.call("frames", {shard: (int(number), first, stop)})[shard]
 
     def stored_id(self, position: int) -> int:
         return int(self.pages.take("stored_ids", np.array(position)))
@@ -228,9 +273,19 @@ class PagedDatabase(Database):
     sequences = property(_refuse_whole)  # type: ignore[assignment]
     column = property(_refuse_whole)  # type: ignore[assignment]
     source_descriptors = property(_refuse_whole)  # type: ignore[assignment]
+    source_frames = property(_refuse_whole)  # type: ignore[assignment]
+    find_stored = property(_refuse_whole)  # type: ignore[assignment]
     unit_checksums = property(_refuse_whole)
     next_unit = property(_refuse_whole)
     changed = property(_refuse_whole)  # type: ignore[assignment]
+
+
+def _roots_of(corpus: ServedCorpus) -> Roots:
+    """Return the corpus folders as the machine knew them that served it."""
+    if not corpus.names:
+        return Roots.of(corpus.description["root"])
+    members = corpus.description["databases"]
+    return Roots({name: members[name]["root"] for name in corpus.names})
 
 
 def _refuse(corpus: ServedCorpus, what: str) -> NoReturn:

@@ -5,8 +5,8 @@ from functools import reduce
 
 import numpy as np
 
-from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from query.cluster.alike import settle_likeness
 from query.cluster.corpus import Asked
 from query.cluster.paged import PagedDatabase
 from query.cluster.pages import Pages
@@ -66,7 +66,7 @@ class RemoteIndex(UnitIndex):
         self.progress = progress
         self._pages = space.database.pages
         self._asked = Asked(
-            filters or Filters(),
+            settle_likeness(space.database, filters or Filters()),
             tuple(sorted((weights or {}).items())),
             str(space.metric),
             min_samples,
@@ -81,23 +81,21 @@ class RemoteIndex(UnitIndex):
         if not len(self):
             most = max(one.longest for one in facts.values())
             raise none_long_enough(self.database.path, self.counts, min_samples, most)
-        self._kind = max(facts.values(), key=lambda one: one.n_found).kind
+        self._kinds = {one.kind for one in facts.values() if one.n_found}
         self._pages.ask_for(self._asked)
         self.allowed = AllowedUnits(self._pages, self._asked)  # type: ignore[assignment]
 
     def _ask_facts(self) -> dict[int, ShardFacts]:
         self.progress(0, 1, "asking the shards")
-        if self._asked.filters.like is not None:
-            self._check_like()
         facts = self._pages.shards.call("facts", self._pages.to_all(self._asked))
         return dict(sorted(facts.items()))
 
-    @property
-    def kind(self) -> str:
-        return self._kind
-
     def __len__(self) -> int:
         return sum(self._found.values())
+
+    @property
+    def kind(self) -> str:
+        return " and ".join(sorted(self._kinds))
 
     @property
     def n_sources(self) -> int:
@@ -142,14 +140,6 @@ class RemoteIndex(UnitIndex):
 
     def sources_of(self, positions: np.ndarray) -> np.ndarray:
         return self._pages.sources_of(positions)
-
-    def _check_like(self) -> None:
-        """Refuse what is most alike of all units, which no shard can tell by itself."""
-        if not self._asked.filters.like_has_condition:
-            raise ParameterError(
-                "--like takes the fifth of all units that sounds most like it, and shards do not"
-                " know of one another; say how much: --where 'like>0.3'"
-            )
 
 
 def _add_counts(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:

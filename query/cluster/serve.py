@@ -10,7 +10,14 @@ from files.errors import DemiurgeError, ParameterError
 from files.progress import Progress, no_progress
 from query.cluster.actors import NAMESPACE, STATUS, ShardActor
 from query.cluster.calls import catalogue_answer, catalogue_of, first_line, value_of
-from query.cluster.catalogue import CATALOGUE, Catalogue, Generation, Replica
+from query.cluster.catalogue import (
+    CATALOGUE,
+    Catalogue,
+    Generation,
+    Replica,
+    absolute_specs,
+    key_of,
+)
 from query.cluster.corpus import ServedCorpus, plan_shards
 from query.cluster.nodes import Node, Placement, find_nodes, place
 from query.names import AUTO
@@ -71,7 +78,9 @@ def plan_service(
     """
     if n_replicas < 1:
         raise ParameterError(f"replicas={n_replicas} must be at least 1")
-    absolute = [(name, Path(path).absolute()) for name, path in specs]
+    if n_shards is not None and n_shards < 1:
+        raise ParameterError(f"shards={n_shards} must be at least 1")
+    absolute = absolute_specs(specs)
     nodes = find_nodes(ray, absolute, serving_replicas(ray))
     n_able = sum(not node.problem for node in nodes)
     wanted = max(n_able, 1) if n_shards is None else n_shards
@@ -226,12 +235,16 @@ def wait_for(
             progress(done, total, str(replica))
 
 
-def stop_service(ray: Any, key: Any = None) -> list[Generation]:
-    """End the actors of a served corpus, of all if no key is given; return what was ended."""
+def stop_service(ray: Any, specs: Iterable[tuple[str, str | Path]] | None = None) -> list[str]:
+    """End the actors of databases, of all if none are given; return what was served."""
     catalogue = catalogue_of(ray)
     if catalogue is None:
         return []
-    ended = catalogue_answer(ray, catalogue.stop.remote(key))
+    databases = None
+    if specs is not None:
+        absolute = absolute_specs(specs)
+        databases, _ = key_of(absolute, None)
+    ended: list[str] = catalogue_answer(ray, catalogue.stop.remote(databases))
     if not catalogue_answer(ray, catalogue.served.remote()):
         ray.kill(catalogue, no_restart=True)
     return ended

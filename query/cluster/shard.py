@@ -3,7 +3,7 @@
 Positions in and out of it are those of the whole corpus.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,17 @@ from db.derived import only_sources
 from db.source import Source
 from files.cache import cache_folder
 from files.errors import ParameterError
+from query.apply_filters import apply_filters
 from query.cluster.corpus import (
     KEPT_INDEXES,
     Asked,
+    Part,
     ServedCorpus,
+    Shard,
     open_corpus,
     version_of,
 )
-from query.filters import Filters, apply_filters
+from query.filters import Filters
 from query.index import UnitIndex
 from query.space import Space
 
@@ -107,11 +110,7 @@ class ShardSearch:
             raise ParameterError(
                 f"{corpus} has changed since it was divided into shards; serve it again"
             )
-        numbers = np.arange(self.shard.first_source, self.shard.stop_source)
-        # beside each other, shards would find each other's indexes in the databases' folders
-        folder = cache_folder("shards") / f"{corpus.id}-{len(corpus.shards)}-{number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.database: Database = only_sources(whole, numbers).changed(index_folder=folder)
+        self.database = _only_shard(whole, corpus, self.shard)
         self._allowed: dict[Filters, tuple[np.ndarray, dict[str, int]]] = {}
         self._indexes: dict[Asked, UnitIndex | None] = {}
 
@@ -220,9 +219,15 @@ class ShardSearch:
         here = positions - self.shard.first_position
         return self.database.units.source[here] + self.shard.first_source
 
-    def frames(self, number: int) -> np.ndarray:
-        """Return `Database.source_frames` of a source."""
-        return self.database.source_frames(number - self.shard.first_source)
+    def frames(self, number: int, first: int, stop: int) -> np.ndarray | None:
+        """Return `Database.frames_between` of a source."""
+        return self.database.frames_between(number - self.shard.first_source, first, stop)
+
+    def apply(self, function: Callable, *arguments: Any) -> Any:
+        """Return what a function returns for the shard as a `Part`, and other arguments."""
+        shard = self.shard
+        part = Part(self.database, shard.first_source, shard.first_position)
+        return function(part, *arguments)
 
     def _filtered(self, asked: Asked) -> tuple[np.ndarray, dict[str, int]]:
         """Return which units pass the filters, bool, (n_units,), and the counts."""
@@ -243,6 +248,17 @@ class ShardSearch:
                 )
             _keep(self._indexes, asked, found)
         return self._indexes[asked]
+
+
+def _only_shard(whole: Database, corpus: ServedCorpus, shard: Shard) -> Database:
+    """Return the database of a shard.
+
+    Its indexes are kept apart: in the databases' folders, shards would find each other's.
+    """
+    folder = cache_folder("shards") / f"{corpus.id}-{len(corpus.shards)}-{shard.number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = np.arange(shard.first_source, shard.stop_source)
+    return only_sources(whole, numbers).changed(known_paths=whole.known_paths, index_folder=folder)
 
 
 def _keep(kept: dict, key: Any, value: Any) -> None:

@@ -53,6 +53,10 @@ def _sections(parent: click.Context, *, level: int) -> Iterator[str]:
         else:
             assert isinstance(command, Command)
             yield from _command(command, context)
+            for own in command.commands.values():
+                own_context = click.Context(own, info_name=f"{name} {own.name}", parent=parent)
+                yield f"{'#' * (level + 1)} {own_context.command_path}\n"
+                yield from _command(own, own_context)
 
 
 def _command(command: Command, context: click.Context) -> Iterator[str]:

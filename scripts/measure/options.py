@@ -20,6 +20,8 @@ def commands(
             yield from commands(command, path)
         else:
             yield path, command
+            for own in getattr(command, "commands", {}).values():
+                yield f"{path} {own.name}", own
 
 
 def options(command: click.Command) -> list[click.Option]:

@@ -119,7 +119,7 @@ def test_one_alone_stays_as_it_is(parts):
 
 def test_what_does_not_go_together_is_refused(parts, tmp_path, corpus):
     with pytest.raises(ParameterError, match=r"'a b' must be of letters"):
-        unite({"a b": parts["drums"]})
+        unite({"a b": parts["drums"], "b": parts["loops"]})
     with pytest.raises(ParameterError, match="'mfcc' is that of a descriptor"):
         unite({"mfcc": parts["drums"], "b": parts["loops"]})
     with pytest.raises(ParameterError, match="normaliser='x' must be the name of a database"):

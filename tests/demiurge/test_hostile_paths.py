@@ -47,9 +47,13 @@ LINES = {
     "sequencer compare": "DB NEW_FOLDER --minutes 0.001",
     "sequencer models": "",
     "query": "SEED DB -k 1 --steps 1",
+    "query serve": "DB --cluster 127.0.0.1:1",
+    "query status": "--cluster 127.0.0.1:1",
+    "query stop": "DB --cluster 127.0.0.1:1",
     "render": "SEED DB MODEL -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "render, track": "SEED DB PAIRED --with TRACK -o NEW_FILE.wav --seconds 1 --root SOUNDS",
     "mosaic": "SEED DB -o NEW_FILE.wav --root SOUNDS",
+    "mosaic, several": "SEED DB --db more=OTHER -o NEW_FILE.wav --root more=SOUNDS",
     "infill": "PLAN DB MASKED -o NEW_FILE.wav --keep periodic:2 --root SOUNDS",
     "infill, audio": "SEED MASKED -o NEW_FILE.wav --keep periodic:2",
     "live": "DB MODEL --mode continue --in SEED --out NEW_FILE.wav --seconds 1 --plan NEW_FILE"
@@ -94,6 +98,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     given = {"SOUNDS": sounds, "PIECES": sounds, "SEED": sounds / "x.wav", "PACKAGE": folder}
     paths = {
         "DB": "my.db",
+        "OTHER": "other.db",
         "MODEL": "my.model",
         "MASKED": "my.masked",
         "PAIRED": "my.paired",
@@ -120,6 +125,7 @@ def good(tmp_path_factory, tabla) -> SimpleNamespace:
     paired = ("--head", "mixture", "--with", "y.wav")
     for words in (
         ("db", "build", sounds, given["DB"], *frames),
+        ("db", "build", sounds, given["OTHER"], *frames),
         ("sequencer", "train", given["DB"], given["MODEL"], "--epochs", 1),
         ("sequencer", "train", given["DB"], given["MASKED"], "--epochs", 1, *masked),
         ("sequencer", "train", given["DB"], given["PAIRED"], "--epochs", 1, *paired),
@@ -163,6 +169,7 @@ def hostile_inputs(folder: Path, suffix: str) -> dict[str, str]:
         "long name": str(folder / ("x" * 300 + suffix)),
         "long path": "/".join([str(folder), *["x" * 99] * 50]) + suffix,
         "NUL": str(folder / f"a\0b{suffix}"),
+        "key": f"s3://KEY:geheim@bucket/x{suffix}",  # without one, a corpus folder may be a URL
     }
 
 
@@ -171,6 +178,7 @@ def hostile_outputs(folder: Path, suffix: str, *, is_file: bool) -> dict[str, st
     inputs = hostile_inputs(folder, suffix)
     names = ("loop", "nothing", "device", "in a file", "shut", "long name", "long path", "NUL")
     paths = {name: inputs[name] for name in (*names, "text", "pipe")}
+    paths["URL"] = f"s3://bucket/x{suffix}"
     paths["in /proc"] = "/proc/x"
     if not is_file:
         return paths

@@ -99,6 +99,9 @@ def parse(line: str) -> click.Context:
         command = command.commands[name]
         if isinstance(command, click.Group):
             context = click.Context(command, info_name=name, parent=context)
+    if words and words[0] in command.commands:
+        own = words.pop(0)
+        name, command = f"{name} {own}", command.commands[own]
     return command.make_context(name, words, parent=context)
 
 

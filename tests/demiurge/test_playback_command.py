@@ -949,8 +949,8 @@ def test_one_file_is_not_written_twice(tmp_path, saved):
     ("change", "message"),
     [
         (
-            lambda d: d.update(version=3),
-            '"version" is 3, but this Demiurge reads 1 and 2; update Demiurge',
+            lambda d: d.update(version=4),
+            '"version" is 4, but this Demiurge reads 1 to 3; update Demiurge',
         ),
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
         (

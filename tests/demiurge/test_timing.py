@@ -22,7 +22,11 @@ def database_of(settings=SETTINGS, lengths=(5000, 6000, 7000), bpm=None):
     columns = {"tempo": np.log2((bpm or 120) / 120), "pulse": float(bpm is not None)}
     return SimpleNamespace(
         settings=settings,
-        units=SimpleNamespace(n_samples=np.array(lengths)),
+        units=SimpleNamespace(
+            n_samples=np.array(lengths),
+            mean_length=float(np.mean(lengths)),
+            longest_unit=max(lengths),
+        ),
         sample_rate=RATE,
         column=lambda name: np.full(len(lengths), columns[name]),
     )

@@ -60,9 +60,9 @@ def test_identity_tells_sources_of_two_databases_apart():
 
 def test_shares_of_what_is_played():
     shares = database_shares(PLAN)
-    assert [share["database"] for share in shares] == list(DATABASES)
-    assert [share["steps"] for share in shares] == [1, 1, 0]
-    assert [share["share"] for share in shares] == [0.2, 0.6, 0]
+    assert [share["database"] for share in shares] == [*DATABASES, None]
+    assert [share["steps"] for share in shares] == [1, 1, 0, 1]
+    assert [share["share"] for share in shares] == [0.2, 0.6, 0, 0.2]
     assert shares[1]["seconds"] == pytest.approx(3000 / 44100, abs=1e-6)
     assert database_shares(replace(PLAN, database={"id": "d", "root": "/drums"})) == []
 

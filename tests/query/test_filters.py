@@ -12,7 +12,8 @@ from db.database import Database
 from db.settings import METRICAL, DescriptorSettings
 from db.tags import tag_sources
 from files.errors import ParameterError
-from query.filters import Condition, Filters, filter_units, parse_condition
+from query.apply_filters import filter_units
+from query.filters import Condition, Filters, parse_condition
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.path import find_path

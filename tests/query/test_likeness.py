@@ -8,7 +8,8 @@ import pytest
 from db.model_descriptor import ModelDescriptor
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
-from query.filters import Filters, filter_units, parse_condition
+from query.apply_filters import filter_units
+from query.filters import Filters, parse_condition
 from query.likeness import Likeness, likeness_of, most_alike
 from query.weights import weight_columns
 

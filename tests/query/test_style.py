@@ -11,8 +11,9 @@ from query.style import (
     BEFORE_SECONDS,
     FEWEST_UNITS,
     WORLD,
-    choose_world,
+    nearest_in_style,
     style_distances,
+    with_followers,
 )
 from tests.query.test_path import HOP, RATE, Toy
 
@@ -33,6 +34,12 @@ def toy_of(names=("x0", "x1", "x2"), lengths=LENGTHS, seed=0):
         first[number] : first[number] + lengths[number]
     ]
     return toy
+
+
+def choose_world(distances, allowed, database, *, seconds, run_seconds):
+    chosen = np.zeros(len(allowed), bool)
+    chosen[nearest_in_style(distances, allowed, database, seconds=seconds)] = True
+    return np.flatnonzero(with_followers(chosen, database, run_seconds) & allowed)
 
 
 def distances(toy, seed):

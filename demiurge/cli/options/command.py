@@ -8,6 +8,8 @@ path_options = option_group(path_option("--continuity", …), …, into="path", 
 def mosaic(path: PathOptions) -> None: …
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -32,11 +34,19 @@ option = functools.partial(click.option, cls=Option)
 
 
 class Command(click.Command):
-    """A command with `examples`, and with headings over its options where they have some."""
+    """A command with `examples`, and with headings over its options where they have some.
+
+    It may have `commands` of its own: `query SEED DB` is a command, and `query serve DB` as well.
+    """
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
+        self.commands: dict[str, Command] = {}
+
+    def add_command(self, command: Command) -> None:
+        """Let a command be called by this one's name and its own."""
+        self.commands[str(command.name)] = command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; for an option of version 0.1.0, say what to use instead."""
@@ -52,6 +62,13 @@ class Command(click.Command):
         for heading, parameters in headed(self.get_params(ctx)).items():
             with formatter.section(heading):
                 formatter.write_dl(help_records(parameters, ctx))
+        if self.commands:
+            with formatter.section("Commands"):
+                width = formatter.width - max(map(len, self.commands)) - 6
+                rows = [
+                    (name, one.get_short_help_str(width)) for name, one in self.commands.items()
+                ]
+                formatter.write_dl(rows)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -74,7 +91,10 @@ class Group(click.Group):
         name = f"{full_name(ctx)} {args[0]}".strip()
         if now := MOVED_COMMANDS.get(name):
             raise click.UsageError(f"{name} is {now} now", ctx)
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if isinstance(command, Command) and rest and rest[0] in command.commands:
+            return f"{found} {rest[0]}", command.commands[rest[0]], rest[1:]
+        return found, command, rest
 
 
 command = functools.partial(click.command, cls=Command)

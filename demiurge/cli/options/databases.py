@@ -18,6 +18,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.paths import AnyPath
+from files.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -35,10 +36,13 @@ class Databases:
     ----------
     specs : tuple of str
     normaliser : str, optional
+    cluster : str, optional
+        Address of the cluster that searches them.
     """
 
     specs: tuple[str, ...]
     normaliser: str | None = None
+    cluster: str | None = None
 
     def __str__(self) -> str:
         return ", ".join(self.specs)
@@ -47,11 +51,14 @@ class Databases:
         """Return these databases, with others before them."""
         return replace(self, specs=(*map(str, first), *self.specs))
 
-    def open(self, root: MovedRoot = None) -> Database:
-        """Open them as one; raises as `demiurge.databases.open_databases`."""
-        from demiurge.databases import open_databases
+    def open(self, root: MovedRoot = None, progress: Progress = no_progress) -> Database:
+        """Open them as one; raises as `demiurge.databases.open_databases` or `open_served`."""
+        from demiurge.databases import open_databases, open_served
 
-        return open_databases(self.specs, root=root, normaliser=self.normaliser)
+        if self.cluster is not None:
+            served = open_served(self.cluster, self.specs, root=root, normaliser=self.normaliser)
+            return click.get_current_context().with_resource(served)
+        return open_databases(self.specs, root=root, normaliser=self.normaliser, progress=progress)
 
 
 class DatabaseType(AnyPath):
@@ -80,8 +87,8 @@ MORE = database_option(
 NORMALISER = database_option(
     "--normaliser",
     metavar="NAME",
-    help="Of several databases, the one whose mean and deviation are the measure of distances."
-    " [default: all units of all]",
+    help="Measure distances by the mean and deviation of this one of several databases."
+    " [default: of all units of all]",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from demiurge.cli.options.command import Decorator, option
-from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.options.paths import ANY_PATH, CORPUS_FOLDER, FILE_PATH
 from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.names import check_name
@@ -18,7 +18,9 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
 )
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
-root_option = click.option("--root", type=ANY_PATH, help="Folder of the corpus, if it has moved.")
+root_option = click.option(
+    "--root", type=CORPUS_FOLDER, help="Folder of the corpus, or its URL, if it has moved."
+)
 audio_out_option = option(
     "-o",
     "--out",

@@ -1,4 +1,7 @@
-"""Paths on the command line, refused at once if nothing can be there or they cannot be reached."""
+"""Paths on the command line, refused at once if nothing can be there or they cannot be reached.
+
+Only a corpus folder may be a URL.
+"""
 
 import errno
 import os
@@ -8,6 +11,9 @@ from typing import Any
 import click
 
 from files.names import printable
+from files.remote import RemoteFolder
+from files.roots import folder_of
+from files.urls import is_url, without_secrets
 
 NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)  # which a command may want, or tells better
 
@@ -28,6 +34,13 @@ class AnyPath(click.Path):
             self.fail("an empty name; give the name of a file or a folder", param, ctx)
         if "\0" in text:
             self.fail("a name cannot hold the character NUL; give another", param, ctx)
+        if is_url(text):
+            self.fail(
+                f"{without_secrets(printable(text))} is a URL, which only a corpus folder can be;"
+                " give a path",
+                param,
+                ctx,
+            )
         try:
             os.stat(text)
         except OSError as error:
@@ -35,6 +48,17 @@ class AnyPath(click.Path):
                 raise
         super().convert(value, param, ctx)
         return Path(text)
+
+
+class CorpusFolder(AnyPath):
+    """The path of a corpus folder, or a `RemoteFolder` for its URL in object storage."""
+
+    def convert(  # type: ignore[override]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | RemoteFolder:
+        text = str(value)
+        folder = folder_of(text) if is_url(text) else text
+        return folder if isinstance(folder, RemoteFolder) else super().convert(folder, param, ctx)
 
 
 class FilePath(AnyPath):
@@ -51,4 +75,5 @@ class FilePath(AnyPath):
 
 
 ANY_PATH = AnyPath()
+CORPUS_FOLDER = CorpusFolder()
 FILE_PATH = FilePath()

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from demiurge.cli.options.paths import AnyPath
+from files.urls import is_url
 
-MovedRoot = Path | Mapping[str, Path] | None
+Folder = Path | str  # a path, or a URL of object storage
+MovedRoot = Folder | Mapping[str, Folder] | None
 
 
 class RootType(AnyPath):
@@ -20,14 +22,16 @@ class RootType(AnyPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
-        name, equals, folder = str(value).partition("=")
-        if not equals or os.sep in name or os.path.exists(value):
-            name, folder = "", str(value)
-        return name, super().convert(folder, param, ctx)
+        text = str(value)
+        name, equals, folder = text.partition("=")
+        if not equals or os.sep in name or os.path.exists(text):
+            name = ""
+            folder = text
+        return name, folder if is_url(folder) else super().convert(folder, param, ctx)
 
 
 def settle_root(
-    _: click.Context, parameter: click.Parameter, given: tuple[tuple[str, Path], ...]
+    _: click.Context, parameter: click.Parameter, given: tuple[tuple[str, Folder], ...]
 ) -> MovedRoot:
     """Return one folder, or folders by the names of databases."""
     folders = dict(given)

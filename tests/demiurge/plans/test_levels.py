@@ -15,23 +15,23 @@ LEVELS = np.array([-20.0, -10.0, -40.0, -65.0, -18.0, -28.0], np.float32)
 
 
 def test_runs_are_brought_to_one_level_each_with_one_gain():
-    gains = match_levels(np.array([0, 1, 4, 5]), UNITS, LEVELS, -14.0)
+    gains = match_levels(np.array([0, 1, 4, 5]), UNITS, LEVELS[[0, 1, 4, 5]], -14.0)
     first = -14 - 10 * np.log10((10**-2 + 10**-1) / 2)
     second = -14 - 10 * np.log10((10**-1.8 + 10**-2.8) / 2)
     np.testing.assert_allclose(gains, [first, first, second, second])
 
 
 def test_longer_units_count_more():
-    gains = match_levels(np.array([1, 2]), UNITS, LEVELS, -20.0)
+    gains = match_levels(np.array([1, 2]), UNITS, LEVELS[[1, 2]], -20.0)
     expected = -20 - 10 * np.log10((100 * 10**-1 + 300 * 10**-4) / 400)
     np.testing.assert_allclose(gains, [expected] * 2)
 
 
 def test_gains_are_limited_and_silence_is_not_raised():
-    assert match_levels(np.array([2]), UNITS, LEVELS, -14.0).tolist() == [12.0]
-    assert match_levels(np.array([1]), UNITS, LEVELS, -40.0, limit_db=9.0).tolist() == [-9.0]
-    assert match_levels(np.array([3]), UNITS, LEVELS, -14.0).tolist() == [0.0]
-    np.testing.assert_allclose(match_levels(np.array([3]), UNITS, LEVELS, -70.0), [-5.0])
+    assert match_levels(np.array([2]), UNITS, LEVELS[[2]], -14.0).tolist() == [12.0]
+    assert match_levels(np.array([1]), UNITS, LEVELS[[1]], -40.0, limit_db=9.0).tolist() == [-9.0]
+    assert match_levels(np.array([3]), UNITS, LEVELS[[3]], -14.0).tolist() == [0.0]
+    np.testing.assert_allclose(match_levels(np.array([3]), UNITS, LEVELS[[3]], -70.0), [-5.0])
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def place(database: Database, positions: np.ndarray, beats: np.ndarray, *, stret
     grid = np.round(beats * RATE).astype(np.int64)
     placement = place_on_grid(positions, units, np.diff(grid), sample_rate=RATE, stretch=stretch)
     levels = level_column(database)
-    gains = match_levels(positions, units, levels, float(levels.max()) - 3)
+    gains = match_levels(positions, units, levels[positions], float(levels.max()) - 3)
     steps = [
         Step(
             int(units.ids[position]),

@@ -39,6 +39,9 @@ class Table:
         self.units = make_units(lengths)
         self.sources = [Source()]
 
+    def find_stored(self, ids: list[int], _: list[str]) -> np.ndarray:
+        return self.units.find(ids)
+
 
 class Source:
     path = "0.wav"

@@ -11,6 +11,6 @@ def shards_of(
     database: Database, n_shards: int, *, max_bytes: int = CACHE_BYTES
 ) -> tuple[LocalShards, PagedDatabase]:
     """Divide a database into shards, and see it through them."""
-    corpus = plan_shards([("", database.path)], n_shards)
+    corpus = plan_shards([("corpus", database.path)], n_shards)
     shards = LocalShards(corpus)
     return shards, PagedDatabase(shards, corpus, max_bytes=max_bytes)

@@ -14,6 +14,7 @@ NEEDS_ALL = [
     "sequences",
     "column",
     "source_descriptors",
+    "source_frames",
     "next_unit",
     "changed",
     "unit_lengths",
@@ -37,6 +38,10 @@ def test_units_are_those_of_the_database(seen):
     assert len(paged.units) == database.n_units == paged.n_units
     assert paged.units.longest == database.units.longest
     assert paged.units.shortest == database.units.shortest
+    assert paged.units.longest_unit == database.units.longest_unit
+    assert paged.units.mean_length == database.units.mean_length
+    for position in range(0, database.n_units, 37):
+        assert paged.units.source_span(position) == database.units.source_span(position)
     assert np.array_equal(paged.units.successors(everywhere), database.units.successors(everywhere))
     ids = np.append(database.units.ids[::7], [-1, 10**9])
     assert np.array_equal(paged.units.find(ids), database.units.find(ids))
@@ -60,7 +65,12 @@ def test_sources_are_looked_up(seen):
     for number, source in enumerate(database.sources):
         assert paged.sources[number] == source
         assert paged.sources_by_path[source.path] == source
-        assert np.array_equal(paged.source_frames(number), database.source_frames(number))
+        n_frames = len(database.source_frames(number))
+        for first, stop in ((0, n_frames), (1, 3), (-1, 2), (0, n_frames + 1)):
+            found = paged.frames_between(number, first, stop)
+            expected = database.frames_between(number, first, stop)
+            assert (found is None) == (expected is None)
+            assert found is None or np.array_equal(found, expected)
         assert paged.semitones[number] == 0
     paths = [source.path for source in database.sources]
     assert paged.stamps([*paths, "nowhere"]) == database.stamps([*paths, "nowhere"])

@@ -5,7 +5,8 @@ import pytest
 
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
-from query.filters import Filters, filter_units
+from query.apply_filters import filter_units
+from query.filters import Filters
 from query.index import UnitIndex
 from query.online.choice import Wishes
 from query.online.mosaic import OnlineMosaic, online_index, online_weights

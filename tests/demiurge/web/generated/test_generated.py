@@ -122,8 +122,8 @@ def test_clips_that_are_cancelled_before_the_process_begins_are_not_made(tmp_pat
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ({"units": []}, 422, "must be a list of at least one integer"),
-        ({"units": [-1]}, 422, "units=-1 must be an integer"),
+        ({"units": []}, 422, "must be a list of at least one unit"),
+        ({"units": [-1]}, 422, "units=-1 must be a unit"),
         ({"units": [10**9]}, 404, "there is no unit 1000000000 in small.db"),
         ({"units": list(range(65))}, 422, "65 units are more than 64; unpin some of them"),
         ({"units": [1], "colour": 1}, 422, "'colour' is unknown"),

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from db.database import Database
 from demiurge.cli import main
+from demiurge.reopen import DatabaseFiles
 from demiurge.web import throttle
 from demiurge.web.events import Events
 from demiurge.web.make.jobs import Job, Jobs, new_id
@@ -378,9 +379,12 @@ def task(folder: Path, **options) -> RenderTask:
         "transpose": 0,
         "random_seed": 0,
     }
-    return RenderTask(
-        folder / "s.wav", "kick.wav", None, folder / "d.db", None, folder, **(values | options)
-    )
+    files = DatabaseFiles({"": (folder / "d.db", folder)})
+    return RenderTask(folder / "s.wav", "kick.wav", None, files, folder, **(values | options))
+
+
+def files_of(built):
+    return DatabaseFiles({"": (built / "small.db", built / "sounds")})
 
 
 def test_progress_is_reported_ten_times_a_second_at_most(tmp_path, monkeypatch):
@@ -407,9 +411,7 @@ def test_progress_is_reported_ten_times_a_second_at_most(tmp_path, monkeypatch):
 def test_progress_of_the_search_is_reported_too(built, model, tabla, tmp_path):
     sf.write(tmp_path / "s.wav", tabla, RATE)
     sent = []
-    asked_for = replace(
-        task(tmp_path, variations=1), model=model, database=built / "small.db", root=None
-    )
+    asked_for = replace(task(tmp_path, variations=1), model=model, databases=files_of(built))
     render_variations(asked_for, sent.append, seconds=0)
     *progress, last = sent
     assert progress[0] == Progressed(1, "analysing the seed")
@@ -426,7 +428,7 @@ def test_progress_of_the_search_is_reported_too(built, model, tabla, tmp_path):
 def test_messages_of_a_mosaic_of_several_variations_are_in_order(built, tabla, tmp_path):
     sf.write(tmp_path / "s.wav", tabla, RATE)
     sent = []
-    asked_for = replace(task(tmp_path, temperature=0.0), database=built / "small.db")
+    asked_for = replace(task(tmp_path, temperature=0.0), databases=files_of(built))
     render_variations(asked_for, sent.append, seconds=0)
     finished = [message for message in sent if isinstance(message, VariationFinished)]
     plans = [tmp_path / f"variation-{number}.plan.json" for number in (1, 2)]

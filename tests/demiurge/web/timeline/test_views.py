@@ -276,7 +276,7 @@ def test_units_of_somebodys_own_are_measured_too(client, plan, rebuilt, workspac
     for wrong in ("x", "1,", "-1", "1.5", ",".join(["1"] * 17), "9" * 18):
         answer = client.get(f"{plan}/steps/12/alternatives.json?units={wrong}")
         assert answer.status_code == 422
-        assert "whole numbers separated by commas" in answer.json()["error"]
+        assert "units separated by commas" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
