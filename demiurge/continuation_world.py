@@ -143,8 +143,9 @@ def _nearest_in_part(part: Part, wanted: Wanted) -> Nearest:
     database = part.database
     units = database.units
     of_seed = _is_of_seed(part, wanted)
-    costs = _metrical_costs(wanted.timing, database, np.arange(len(units))).min(axis=0)
-    distances = _distances(wanted, wanted.search.space(database)) + costs
+    space = wanted.search.space(database)
+    costs = _unit_costs(wanted.timing, space, np.arange(len(units))).min(axis=0)
+    distances = _distances(wanted, space) + costs
     semitones = np.zeros(len(database.sources), np.int64)
     if wanted.transpose:
         seed = wanted.seed
@@ -171,7 +172,7 @@ def _world_of_part(part: Part, wanted: Wanted, chosen: np.ndarray) -> World:
     allowed = apply_filters(database, wanted.search.filters)[0] & ~of_seed
     kept = with_followers(is_chosen, database, wanted.run_seconds) & allowed
     positions = np.flatnonzero(kept | of_seed)
-    costs = _metrical_costs(wanted.timing, database, positions)
+    costs = _unit_costs(wanted.timing, wanted.search.space(database), positions)
     return World(positions + part.first_position, costs)
 
 
@@ -183,7 +184,8 @@ def _is_of_seed(part: Part, wanted: Wanted) -> np.ndarray:
 
 def _distances(wanted: Wanted, space: Space) -> np.ndarray:
     """Return how far each unit's passage is from what may follow a seed, (n_units,)."""
-    seed, scorer = wanted.seed, wanted.scorer
+    seed = wanted.seed
+    scorer = wanted.scorer
     if scorer is None:
         return style_distances(space, seed.descriptors, seed.step_samples)
     database = space.database
@@ -198,8 +200,14 @@ def _distances(wanted: Wanted, space: Space) -> np.ndarray:
     return harmony_distances(database, seed.descriptors, seed.step_samples, HARMONY) - means
 
 
+def _unit_costs(timing: Timing, space: Space, positions: np.ndarray) -> np.ndarray:
+    """Return what units cost at each part of a beat, from the first step's on, (parts, n)."""
+    costs = _metrical_costs(timing, space.database, positions)
+    return costs + space.preference_costs(positions)
+
+
 def _metrical_costs(timing: Timing, database: Database, positions: np.ndarray) -> np.ndarray:
-    """Return what units cost at each part of a beat, from the first step's on, (parts, n).
+    """Return what units cost for their tempo and their place in the beat, (parts, n).
 
     Units that would have to be stretched, or that lie at another part of the beat, cost more. All
     cost nothing, in a single row, without a pulse.

@@ -6,11 +6,13 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from files.errors import DemiurgeError, ParameterError, install_command
 
+TOKEN_FILE = Path("~/.ray/auth_token")  # where Ray keeps it
 ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 # Ray speaks gRPC, over HTTP/2: both sides begin with a frame of settings (RFC 9113, 3.4 and 4.1)
 SETTINGS = 4  # type of the frame, its fourth byte
@@ -26,6 +28,7 @@ def import_ray(purpose: str) -> ModuleType:
     ParameterError
         If it is not installed; the message begins with the purpose, such as "executor ray".
     """
+    use_token()  # Ray reads the environment when it is imported
     try:
         import ray
     except ImportError:
@@ -56,7 +59,7 @@ def connect(
     ParameterError
         If Ray is not installed, or no cluster answers at the address.
     DemiurgeError
-        If the cluster runs another version of Ray or Python.
+        If the cluster runs another version of Ray or Python, or wants a token.
     """
     ray = import_ray(purpose)
     if ray.is_initialized():
@@ -70,7 +73,7 @@ def connect(
             else:
                 check_answers(address)
                 ray.init(address=address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise connection_error(address, error) from error
         try:
             yield ray
@@ -93,6 +96,17 @@ def messages_on_stderr() -> Iterator[None]:
         yield
     finally:
         worker.print_to_stdstream = print_message
+
+
+def use_token() -> None:
+    """Let Ray show the cluster this user's token, if there is one; a cluster may ask for none.
+
+    Clusters started with Ray 2.59 or newer mostly ask for one, but programs that connect to them
+    only show it if the environment says so.
+    """
+    is_there = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+    if is_there or TOKEN_FILE.expanduser().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def check_answers(address: str) -> None:
@@ -118,6 +132,11 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
             f"address={address!r}: the cluster runs Ray {ray_there} with Python {python_there},"
             f" this program Ray {ray_here} with Python {python_here}; install the same versions on"
             " all machines, and start the cluster again"
+        )
+    if "Failed to connect" in message or "oken" in message:  # something has answered
+        return DemiurgeError(
+            f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
+            f" {TOKEN_FILE} from the machine that started it to this one"
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"

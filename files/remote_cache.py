@@ -97,11 +97,11 @@ def _fetch(found: RemoteObject, path: Path) -> None:
             os.fsync(file.fileno())
         os.utime(temporary, ns=(time.time_ns(), found.modified_ns))
         os.replace(temporary, path)
-    bound.add(found.n_bytes)
+    bound.add(path)
 
 
 class Bound:
-    """Keeps the copies within `most_bytes`.
+    """Keeps the copies within `most_bytes`, but for those that are in use.
 
     There may be many, so that all are looked at only once in a while: when a program begins to
     fetch, and when it has fetched a part of the bound, which is kept free for that.
@@ -112,18 +112,18 @@ class Bound:
         self._n_new = most_bytes  # bytes, since all were looked at
         self._lock = threading.Lock()
 
-    def add(self, n_bytes: int) -> None:
-        """Count what was fetched, and remove the least recently used copies if necessary."""
+    def add(self, path: Path) -> None:
+        """Count a new copy, which stays, and remove the least recently used ones if necessary."""
         reserve = self.most_bytes // RESERVE
         with self._lock:
-            self._n_new += n_bytes
+            self._n_new += path.stat().st_size
             if self._n_new < reserve:
                 return
             self._n_new = 0
         prune(
             (path for path in copies_folder().iterdir() if not path.name.startswith(".")),
             self.most_bytes - reserve,
-            in_use=(),
+            in_use=(path,),
             last_used=lambda status: status.st_atime_ns,
             remove=remove_unused,
         )

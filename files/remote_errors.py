@@ -10,7 +10,7 @@ from typing import TypeVar
 from files.errors import AudioError, ParameterError, install_command, system_reason
 from files.urls import without_secrets
 
-TRIES = 5
+TRIES = 4
 FIRST_WAIT = 0.5  # seconds; doubled after each try
 # of libraries that need not be installed
 WITHOUT_CREDENTIALS = frozenset(

@@ -146,6 +146,16 @@ class Space:
             distances *= self._shares[self.database.member_of(positions)]
         return distances
 
+    def preference_costs(self, positions: np.ndarray) -> np.ndarray:
+        """Return what units cost by the weights of their databases, in nats, float32, (n,).
+
+        A unit of a database that weighs 2 is twice as likely to be played as another that fits as
+        well.
+        """
+        if self._shares is None:
+            return np.zeros(len(positions), np.float32)
+        return np.log(self._shares)[self.database.member_of(positions)]
+
     def of(self, database: Database) -> "Space":
         """Return the space of another database with the same weights of descriptors and metric."""
         return Space(database, weights=self._weights, metric=str(self.metric))

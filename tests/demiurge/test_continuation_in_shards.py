@@ -68,7 +68,7 @@ def database(tmp_path_factory) -> Database:
 
 def carry_on(database, scorer, *, search=None, **how):
     seed = describe(CORPUS_DIR / SEED, database.settings)
-    search = search or SearchSettings(path=CONTINUATION_PATH, variations=2)
+    search = search or SearchSettings(path=CONTINUATION_PATH)
     return continue_seed(
         seed, database, scorer, seconds=20.0, sampling=SAMPLING, search=search, **how
     )

@@ -104,6 +104,74 @@ def test_where_the_cells_hold_fewer_units_than_are_proposed_only_real_ones_are_f
     assert (database.units.source[found] == longest).all()
 
 
+@pytest.mark.parametrize(
+    ("n_units", "cells"), [(4, 2), (9000, 128), (10**6, 1024), (2_000_000, 1024), (10**8, 20_000)]
+)
+def test_many_units_have_more_cells(n_units, cells):
+    assert proposals.n_cells(n_units) == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "n_units", "share", "probed"),
+    [
+        (128, 9000, 1, 16),
+        (1024, 10**6, 1, 64),
+        (4096, 10**7, 1, 256),  # as earlier versions made them: one in 16
+        (4096, 4 * 10**6, 1, 128),
+        (20_000, 10**8, 1, 283),
+        (20_000, 10**8, 0.5, 566),
+        (20_000, 10**8, 0.01, 1250),  # one in 16
+    ],
+)
+def test_of_many_cells_a_smaller_share_is_searched(cells, n_units, share, probed):
+    assert proposals.n_probed(cells, n_units, share) == probed
+
+
+def test_units_compared_with_a_step_grow_more_slowly_than_the_units():
+    def compared(n_units):
+        cells = proposals.n_cells(n_units)
+        return n_units * proposals.n_probed(cells, n_units) / cells
+
+    growth = [compared(10 * n) / compared(n) for n in (10**6, 10**7, 10**8, 10**9)]
+    assert max(growth) < 10**0.76
+
+
+@pytest.mark.parametrize("kind", ["ivf", "pq"])
+def test_many_units_are_found_as_well_as_few(copied, targets, kind, monkeypatch):
+    monkeypatch.setattr(proposals, "MANY_UNITS", 0)
+    monkeypatch.setattr(proposals, "LEAST_PROBED", 1)
+    monkeypatch.setattr(proposals, "PROBED", 1)
+    space = Space(Database(copied / "db"))
+    exact = UnitIndex(space).search(targets, k=32).positions
+    found = UnitIndex(space, kind=kind).search(targets, k=32).positions
+    recall = [np.isin(a, b).mean() for a, b in zip(exact, found, strict=True)]
+    assert np.mean(recall) > 0.95
+
+
+def test_cells_of_earlier_versions_are_searched_as_before(copied, targets, monkeypatch):
+    space = Space(Database(copied / "db"))
+    before = UnitIndex(space, kind="pq").search(targets, k=8).positions
+    monkeypatch.setattr(proposals, "MANY_UNITS", 0)
+    counted = built_anew(monkeypatch)
+    after = UnitIndex(space, kind="pq").search(targets, k=8).positions
+    np.testing.assert_array_equal(before, after)
+    assert not counted
+
+
+def test_a_unit_far_from_all_others_does_not_spoil_the_levels(corpus, targets):
+    """Such as a click in silence; it took one of 16 levels, and all others became alike."""
+    space = Space(Database(corpus / "db"))
+    vectors = space.vectors(space.database.descriptors)
+    vectors[100, 26] = 60.0
+    cells = proposals.make_cells("pq", space.metric, vectors[:4000], len(vectors))
+    cells.add(vectors)
+    sought = space.vectors(targets)
+    found = proposals.search_cells(cells, sought, 192, enough=1, allowed=None)
+    exact = UnitIndex(space).search(targets, k=32).positions
+    recall = [np.isin(a, b).mean() for a, b in zip(exact, found, strict=True)]
+    assert np.mean(recall) > 0.9
+
+
 def kept(folder):
     return sorted(path.name for path in (folder / "db" / "index").glob("*"))
 

@@ -1,13 +1,14 @@
 """Databases of 10^6 units and more: real sounds, varied in rate, offset and gain.
 
 Each database continues the one before, so that every variation is analysed once. The targets are
-files of which no variation is in the databases.
+files of which no variation is in these databases; they have databases of their own.
 """
 
 import json
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from itertools import islice, product
 from pathlib import Path
 
@@ -27,11 +28,11 @@ from files.atomic import replacing
 from files.progress import Progress
 
 SETTINGS = DescriptorSettings()
-BEATS = DescriptorSettings(units="beat/4")
+UNITS = ("frame", "beat/4")  # of the targets
 GAINS_DB = (0.0, -2.0, 2.0)
+N_VARIATIONS = len(RATES) * len(OFFSETS) * len(GAINS_DB)
 KEPT_OUT = 8  # one file in so many is a target
 STEPS = 1000
-N_VARIATIONS = len(RATES) * len(OFFSETS) * len(GAINS_DB)
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,28 @@ class Variation:
         return cls(*(values[number % len(values)] for values in lists))
 
 
+AS_IT_IS = Variation()
+
+
 @dataclass(frozen=True)
 class Analysis:
-    """What analysing the targets took, on one core.
+    """What analysing the targets takes, on one core.
 
     Attributes
     ----------
+    units : str
+        As in the settings.
     audio_s, seconds : float
-        Length of the targets, and time to decode and describe them in frames.
-    beat_seconds : float
-        The same in parts of beats.
-    beat_units : int
-        Units that these are.
+        Length of the targets, and time of one core to decode and describe them.
+    n_units, n_bytes : int
+        Units that these are, and bytes of their database.
     """
 
+    units: str
     audio_s: float
     seconds: float
-    beat_seconds: float
-    beat_units: int
+    n_units: int
+    n_bytes: int
 
 
 class Corpus:
@@ -86,35 +91,32 @@ class Corpus:
         self.targets = names[::KEPT_OUT]
         self.files = [name for name in names if name not in set(self.targets)]
 
-    def analysis(self) -> Analysis:
-        """Analyse the targets, unless that was done before."""
-        path = self.folder / "analysis.json"
-        if not path.exists():
-            frames, seconds = self._describe_targets(SETTINGS)
-            beats, beat_seconds = self._describe_targets(BEATS)
-            np.save(self.folder / "targets.npy", np.concatenate([each.units for each in frames]))
-            audio_s = sum(each.n_samples for each in frames) / SETTINGS.sample_rate
-            beat_units = sum(len(each.units) for each in beats)
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps([audio_s, seconds, beat_seconds, beat_units]))
-        return Analysis(*json.loads(path.read_text()))
-
-    def _describe_targets(self, settings: DescriptorSettings) -> tuple[list[Description], float]:
-        started = time.perf_counter()
-        found = []
-        for number, path in enumerate(self.targets, start=1):
-            found.append(describe_varied(path, Variation(), settings))
-            self._progress(number, len(self.targets), f"analysing targets in {settings.units}s")
-        return found, time.perf_counter() - started
+    def analysis(self, units: str) -> Analysis:
+        """Make the database of the targets in these units, unless that was done before."""
+        path = targets_path(self.folder, units)
+        record = path.with_suffix(".json")
+        if not record.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            started = time.process_time()
+            settings = DescriptorSettings(units=units)
+            self._add(path, settings, [(AS_IT_IS, file) for file in self.targets])
+            seconds = time.process_time() - started
+            database = Database(path)
+            audio_s = sum(source.n_samples for source in database.sources) / database.sample_rate
+            found = Analysis(units, audio_s, seconds, database.n_units, folder_bytes(path))
+            with replacing(record) as temporary:
+                temporary.write_text(json.dumps(asdict(found)))
+        return Analysis(**json.loads(record.read_text()))
 
     def database(self, n_units: int) -> Database:
         """Make a database of at least `n_units` units, unless that was done before."""
-        path = self.folder / f"{n_units}.db"
+        path = database_path(self.folder, n_units)
         if not path.exists():
             partial = self.folder / "partial.db"
             if not partial.exists():
                 self._copy_largest(partial)
-            self._extend(partial, n_units)
+            varied = product(map(Variation.number, range(N_VARIATIONS)), self.files)
+            self._add(partial, SETTINGS, varied, n_units)
             partial.rename(path)
         return Database(path)
 
@@ -127,34 +129,31 @@ class Corpus:
             shutil.copytree(databases[-1], copied, ignore=shutil.ignore_patterns("index"))
             copied.rename(path)
 
-    def _extend(self, path: Path, n_units: int) -> None:
+    def _add(
+        self,
+        path: Path,
+        settings: DescriptorSettings,
+        varied: Iterable[tuple[Variation, Path]],
+        n_units: int = 0,
+    ) -> None:
+        """Add files to a database, except those that it has, until there are enough units."""
         with writing(path, create=True) as connection:
-            writer = Writer(
-                connection, path, configure(connection, path, self.folder, SETTINGS, moved=True)
-            )
+            settings = configure(connection, path, self.folder, settings, moved=True)
+            writer = Writer(connection, path, settings)
             n_sources, made = connection.execute(
                 "SELECT count(*), coalesce(sum(n_rows), 0) FROM spans"
             ).fetchone()
-            varied = product(map(Variation.number, range(N_VARIATIONS)), self.files)
             for number, (variation, file) in enumerate(islice(varied, n_sources, None), n_sources):
-                if made >= n_units:
+                if 0 < n_units <= made:
                     break
-                description = describe_varied(file, variation)
+                description = describe_varied(file, variation, settings)
                 writer.add(source_row(number, variation, file, description), description)
                 made += len(description.units)
-                self._progress(min(made, n_units), n_units, "analysing varied sounds")
+                self._progress(min(made, n_units), n_units, f"units of {path.name}")
             writer.finish()
 
 
-def step_rows(folder: Path) -> np.ndarray:
-    """Return 1000 steps from all over the targets, float32, (steps, n_descriptors)."""
-    rows = np.load(folder / "targets.npy")
-    return rows[np.linspace(0, len(rows) - 1, STEPS).astype(int)]
-
-
-def describe_varied(
-    path: Path, variation: Variation, settings: DescriptorSettings = SETTINGS
-) -> Description:
+def describe_varied(path: Path, variation: Variation, settings: DescriptorSettings) -> Description:
     """Describe a variation of a file."""
     with open_mono(path) as (info, blocks):
         rate = round(info.sample_rate * variation.rate)
@@ -171,5 +170,22 @@ def source_row(
 ) -> SourceRow:
     """Return the row of a variation in the manifest."""
     name = f"{variation.rate}-{variation.offset}-{variation.gain_db}/{number}-{path.name}"
-    rate = SETTINGS.sample_rate
-    return SourceRow(name, f"{number:032x}", 1, 1, rate, 1, description.n_samples)
+    return SourceRow(name, f"{number:032x}", 1, 1, SETTINGS.sample_rate, 1, description.n_samples)
+
+
+def database_path(folder: Path, n_units: int) -> Path:
+    return folder / f"{n_units}.db"
+
+
+def targets_path(folder: Path, units: str) -> Path:
+    return folder / f"targets-{units.replace('/', '-')}.db"
+
+
+def steps_of(folder: Path) -> np.ndarray:
+    """Return 1000 steps from all over the targets, float32, (steps, n_descriptors)."""
+    rows = Database(targets_path(folder, "frame")).descriptors
+    return rows[np.linspace(0, len(rows) - 1, STEPS).astype(int)]
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
