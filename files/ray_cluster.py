@@ -59,7 +59,7 @@ def connect(
     ParameterError
         If Ray is not installed, or no cluster answers at the address.
     DemiurgeError
-        If the cluster runs another version of Ray or Python.
+        If the cluster runs another version of Ray or Python, or wants a token.
     """
     ray = import_ray(purpose)
     if ray.is_initialized():
@@ -73,7 +73,7 @@ def connect(
             else:
                 check_answers(address)
                 ray.init(address=address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise connection_error(address, error) from error
         try:
             yield ray
@@ -133,8 +133,12 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
             f" this program Ray {ray_here} with Python {python_here}; install the same versions on"
             " all machines, and start the cluster again"
         )
+    if "Failed to connect" in message or "oken" in message:  # something has answered
+        return DemiurgeError(
+            f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
+            f" {TOKEN_FILE} from the machine that started it to this one"
+        )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"
-        " with: ray start --head. A cluster on other machines asks for its token: copy"
-        f" {TOKEN_FILE} from its first machine to this one"
+        " with: ray start --head"
     )

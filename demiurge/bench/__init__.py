@@ -97,6 +97,7 @@ def run_benchmarks(
 
 def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
     """Return the benchmark of each room, a function of audio folder, repeats and `full`."""
+    from demiurge.bench.cluster import bench_cluster
     from demiurge.bench.db import bench_db
     from demiurge.bench.live import bench_live
     from demiurge.bench.playback import bench_playback
@@ -113,6 +114,7 @@ def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
         "synth": bench_synth,
         "web": bench_web,
         "live": bench_live,
+        "cluster": bench_cluster,
     }
 
 

@@ -42,7 +42,7 @@ def bench(
 ) -> None:
     """Measure rooms NAMEs, each against a baseline in the same run.
 
-    NAMEs are db, query, playback, sequencer, synth, web and live; all of them by default.
+    NAMEs are db, query, playback, sequencer, synth, web, live and cluster; all of them by default.
     """
     from demiurge.bench import run_benchmarks
 

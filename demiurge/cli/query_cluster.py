@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from demiurge.cli.options.command import command
+from demiurge.cli.options.databases import NORMALISER, DatabaseType
 from demiurge.cli.options.output import json_option
-from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, progress_bar
 from query.names import AUTO, INDEX_KINDS
 
 if TYPE_CHECKING:
     from query.cluster.serve import Service
 
-databases_argument = partial(click.argument, "databases", nargs=-1, metavar="DB…", type=ANY_PATH)
+databases_argument = partial(
+    click.argument, "databases", nargs=-1, metavar="DB…", type=DatabaseType()
+)
 cluster_option = click.option(
     "--cluster",
     "address",
@@ -71,15 +72,10 @@ ACTOR_COLUMNS = [
     show_default=True,
     help="Index of each part, as of demiurge query; it says how much memory is stated.",
 )
-@click.option(
-    "--normaliser",
-    metavar="NAME",
-    help="Measure distances by the mean and deviation of this one of several databases."
-    " [default: of all units of all]",
-)
+@NORMALISER
 @json_option
 def serve(
-    databases: tuple[Path, ...],
+    databases: tuple[str, ...],
     address: str,
     n_shards: int | None,
     n_replicas: int,
@@ -94,10 +90,12 @@ def serve(
     """
     from demiurge.databases import name_databases
     from files.ray_cluster import connect
+    from query.cluster.nodes import database_ids
     from query.cluster.serve import plan_service, start_service
     from query.cluster.status import cluster_status
 
     specs = list(name_databases(databases).items())
+    database_ids(specs)  # raises an error before a cluster is looked for
     with connect(address, purpose="query serve") as ray:
         service = plan_service(
             ray,
@@ -118,7 +116,7 @@ def serve(
     echo_line(
         f"{service.corpus} is served, {counted(len(service.corpus.shards), 'shard')} by"
         f" {counted(len(generation.replicas), 'actor')}; search with: demiurge query SEED"
-        f" {' '.join(map(str, databases))} --cluster {address}"
+        f" {' '.join(databases)} --cluster {address}"
     )
 
 
@@ -217,7 +215,7 @@ def actor_state(facts: dict[str, Any]) -> str:
 @databases_argument()
 @cluster_option
 @json_option
-def stop(databases: tuple[Path, ...], address: str, as_json: bool) -> None:
+def stop(databases: tuple[str, ...], address: str, as_json: bool) -> None:
     """End what a cluster serves of DB.
 
     Without DB, all that is served ends. Queries that are running end with an error.
@@ -232,7 +230,7 @@ def stop(databases: tuple[Path, ...], address: str, as_json: bool) -> None:
         ended = stop_service(ray, specs or None)
     if specs and not ended:
         raise DemiurgeError(
-            f"{', '.join(map(str, databases))} is not served on the cluster at {address}; see:"
+            f"{', '.join(databases)} is not served on the cluster at {address}; see:"
             f" demiurge query status --cluster {address}"
         )
     if as_json:

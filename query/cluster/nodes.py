@@ -74,13 +74,11 @@ def find_nodes(ray: Any, specs: Sequence[Spec], serving: Iterable[Replica]) -> l
     ]
     ready, _ = ray.wait(asked, num_returns=len(asked), timeout=PROBE_SECONDS)
     taken = list(serving)
-    nodes = []
-    for facts, answer in zip(alive, asked, strict=True):
-        problem, has_gpu_index = f"does not answer within {PROBE_SECONDS:.0f} s", False
-        if answer in ready:
-            problem, has_gpu_index = _probed(ray, answer)
-        nodes.append(_node(facts, taken, problem, has_gpu_index))
-    return nodes
+    silent = f"does not answer within {PROBE_SECONDS:.0f} s", False
+    return [
+        _node(facts, taken, *(_probed(ray, answer) if answer in ready else silent))
+        for facts, answer in zip(alive, asked, strict=True)
+    ]
 
 
 def _probed(ray: Any, answer: Any) -> tuple[str, bool]:

@@ -236,7 +236,7 @@ def wait_for(
 
 
 def stop_service(ray: Any, specs: Iterable[tuple[str, str | Path]] | None = None) -> list[str]:
-    """End the actors of databases, or of all; return the corpora that were served."""
+    """End the actors of databases, of all if none are given; return what was served."""
     catalogue = catalogue_of(ray)
     if catalogue is None:
         return []

@@ -59,6 +59,8 @@ SMALL = {
     "live.SECONDS": 6.0,
     "live.LONG_SECONDS": 8.0,
     "live_answers.CHANGES": 8,
+    "cluster.UNITS": 3000,
+    "cluster.ACTORS": (2,),
 }
 NAMES = {
     "db": ["db", "db bands", "db update", "db open", "db read"],
@@ -86,6 +88,7 @@ NAMES = {
         "live free with a model",
         "live long run",
     ],
+    "cluster": ["cluster 2 actors"],
 }
 
 

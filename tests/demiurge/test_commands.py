@@ -76,6 +76,8 @@ def leaves(group=main, path=()):
             yield from leaves(command, (*path, name))
         else:
             yield " ".join((*path, name)), command
+            for own in command.commands.values():
+                yield " ".join((*path, name, own.name)), own
 
 
 COMMANDS = dict(leaves())

@@ -49,3 +49,10 @@ def test_without_ray_the_command_that_installs_it_is_given(monkeypatch):
     message = r"executor ray needs Ray; install it with: .*pip install .ray"
     with pytest.raises(ParameterError, match=message), connect("auto", purpose="executor ray"):
         pass
+
+
+def test_a_cluster_that_wants_a_token_is_told_from_none():
+    error = connection_error("head:6379", ConnectionError("Failed to connect to Ray cluster at x"))
+    assert type(error) is DemiurgeError
+    assert "does not let this program in" in str(error)
+    assert "copy ~/.ray/auth_token from the machine that started it" in str(error)

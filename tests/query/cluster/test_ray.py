@@ -40,11 +40,11 @@ class Served:
         self.generation = None
 
     def serve(self, **how):
-        service = plan_service(ray, [("", self.database)], **how)
+        service = plan_service(ray, [("frame", self.database)], **how)
         self.generation = start_service(ray, service)
 
     def connect(self, timeout=60.0):
-        return connect_corpus(self.cluster.address, [("", self.database)], timeout=timeout)
+        return connect_corpus(self.cluster.address, [("frame", self.database)], timeout=timeout)
 
     def replica(self, shard, number=0):
         replicas = self.generation.replicas
@@ -156,7 +156,7 @@ def bad_numbers_and_databases_are_refused(served):
     with pytest.raises(ParameterError, match="shards=0 must be at least 1"):
         served.serve(n_shards=0)
     with pytest.raises(DemiurgeError, match="nothing"):
-        plan_service(ray, [("", served.database / "nothing")])
+        plan_service(ray, [("frame", served.database / "nothing")])
 
 
 def four_shards_find_what_one_index_finds(served, described):
