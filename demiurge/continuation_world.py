@@ -184,7 +184,8 @@ def _is_of_seed(part: Part, wanted: Wanted) -> np.ndarray:
 
 def _distances(wanted: Wanted, space: Space) -> np.ndarray:
     """Return how far each unit's passage is from what may follow a seed, (n_units,)."""
-    seed, scorer = wanted.seed, wanted.scorer
+    seed = wanted.seed
+    scorer = wanted.scorer
     if scorer is None:
         return style_distances(space, seed.descriptors, seed.step_samples)
     database = space.database

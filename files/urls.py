@@ -8,7 +8,7 @@ from files.errors import ParameterError
 from files.names import printable
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-USERS = re.compile(r"(://)[^/\s]*@")  # in a text
+USERS = re.compile(r"(://)\S*@")  # in a text; a key may hold /
 QUERY = re.compile(r"(://[^\s?\"']*)\?[^\s\"']*")
 LOCAL = ("file", "local")
 # where what stands before @ is an account or a container, not a key
@@ -43,8 +43,8 @@ def check_url(text: str) -> str:
             f" part from there on, and {ELSEWHERE}"
         )
     place, slash, path = rest.partition("/")
-    user, at, _ = place.rpartition("@")
-    if at and (scheme not in WITH_USERS or ":" in unquote(user)):
+    has_key = "@" in rest and ":" in unquote(place)  # which may hold /, before the @
+    if has_key or ("@" in place and scheme not in WITH_USERS):
         raise ParameterError(
             f"{named}: a URL that holds credentials would be stored with them; leave out the part"
             f" before @, and {ELSEWHERE}"

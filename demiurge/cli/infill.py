@@ -158,7 +158,7 @@ def infill(
             *first, model = others
             results = infill_file(
                 given,
-                more.behind(first).open(root),
+                more.behind(first).open(root, progress),
                 model,
                 outputs,
                 prompts=parsed,

@@ -137,7 +137,7 @@ def live(
     knobs = control.knobs(mode, search)
     with progress_bar("getting ready", quiet=as_json) as progress:
         session = Session(
-            databases.open(root),
+            databases.open(root, progress),
             knobs,
             search,
             plan=plan,
@@ -220,7 +220,11 @@ def tell_beginning(session: Session) -> None:
 
 def tell_end(session: Session, plan: Path, out: Path | None, *, as_json: bool) -> None:
     """Say what was played, and how well."""
+    from demiurge.cli.render_report import shares_facts, shares_lines
+
     facts = session.facts()
+    if session.plan is not None:
+        facts |= shares_facts(session.plan)
     if as_json:
         echo_json({"out": None if out is None else str(out), "plan": str(plan), **facts})
         return
@@ -232,6 +236,8 @@ def tell_end(session: Session, plan: Path, out: Path | None, *, as_json: bool) -
         f" work per unit: median {facts['work_ms_p50']:.1f} ms, 99 % within"
         f" {facts['work_ms_p99']:.1f} ms"
     )
+    for line in shares_lines(facts):
+        echo_line(line)
     troubles = {name: facts[name] for name in ("late", "underruns", "clipped", "repaired")}
     if any(troubles.values()):
         echo_line(", ".join(f"{name}: {count}" for name, count in troubles.items()))

@@ -116,7 +116,7 @@ def render(
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_continuation(
             seed,
-            databases.open(root),
+            databases.open(root, progress),
             model,
             out,
             seconds=seconds,
@@ -173,7 +173,7 @@ def mosaic(
     with progress_bar("rendering", quiet=as_json) as progress:
         results = render_mosaic(
             target,
-            databases.open(root),
+            databases.open(root, progress),
             out,
             search=search,
             domains=domains,

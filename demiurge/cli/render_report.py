@@ -32,10 +32,8 @@ def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bo
 def echo_result(result: RenderResult, lufs: float | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
-    for share in facts.get("databases", []):
-        echo_line(f"  {share_text(share)}")
-    if note := normaliser_note(facts):
-        echo_line(f"  {note}")
+    for line in shares_lines(facts):
+        echo_line(f"  {line}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
     if not result.continuation and (note := voices_note(result.plan)):
@@ -95,11 +93,12 @@ def shares_facts(plan: Plan) -> dict[str, Any]:
     return {"databases": shares, "normaliser": plan.settings.get("normaliser")}
 
 
-def normaliser_note(facts: dict[str, Any]) -> str:
-    """Return which units are the measure of distances, if there are several databases."""
-    if "normaliser" not in facts:
-        return ""
-    return f"distances are normalised by the units of {facts['normaliser']}"
+def shares_lines(facts: dict[str, Any]) -> list[str]:
+    """Return what is printed about several databases; nothing of one."""
+    if "databases" not in facts:
+        return []
+    normaliser = f"distances are normalised by the units of {facts['normaliser']}"
+    return [*map(share_text, facts["databases"]), normaliser]
 
 
 def decode_facts(decoded_by: dict[str, str] | None) -> dict[str, Any]:

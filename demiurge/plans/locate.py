@@ -37,8 +37,8 @@ def check_database(plan: Plan, database: Database) -> None:
     """Raise a PlanError if the plan does not belong to the database."""
     if not is_own(plan, database):
         raise PlanError(
-            f"the plan was made from database {plan.database['id']}, but {database.path} is"
-            f" {database.id}; open it with its own"
+            f"the plan was made from database {_ids(plan.database)}, but {database.path} is"
+            f" {_ids(database.describe())}; open it with its own"
         )
     if plan.sample_rate != database.sample_rate:
         raise PlanError(
@@ -77,6 +77,14 @@ def find_unit(name: Any, database: Database) -> int:
     if type(name) is not int or not 0 <= name <= MAX_SAMPLES:
         return REST
     return int(database.find_stored([name], [named_source(member, "")])[0])
+
+
+def _ids(described: dict[str, Any]) -> str:
+    """Return the id of a database, or those of several by their names."""
+    members = described.get("databases")
+    if members is None:
+        return described["id"]
+    return " + ".join(f"{name}={member['id']}" for name, member in members.items())
 
 
 def samples_played(step: Step, position: int, database: Database) -> int:

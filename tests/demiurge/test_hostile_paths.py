@@ -169,6 +169,7 @@ def hostile_inputs(folder: Path, suffix: str) -> dict[str, str]:
         "long name": str(folder / ("x" * 300 + suffix)),
         "long path": "/".join([str(folder), *["x" * 99] * 50]) + suffix,
         "NUL": str(folder / f"a\0b{suffix}"),
+        "key": f"s3://KEY:geheim@bucket/x{suffix}",  # without one, a corpus folder may be a URL
     }
 
 
@@ -177,6 +178,7 @@ def hostile_outputs(folder: Path, suffix: str, *, is_file: bool) -> dict[str, st
     inputs = hostile_inputs(folder, suffix)
     names = ("loop", "nothing", "device", "in a file", "shut", "long name", "long path", "NUL")
     paths = {name: inputs[name] for name in (*names, "text", "pipe")}
+    paths["URL"] = f"s3://bucket/x{suffix}"
     paths["in /proc"] = "/proc/x"
     if not is_file:
         return paths

@@ -316,6 +316,22 @@ def test_the_command_line_from_an_archive(store, tmp_path, caplog):
     assert not any(KEY in text for text in (*ours, *texts[:2], *texts[3:]))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("db", "build", "URL", "my.db"),
+        ("db", "info", "my.db", "--root", "URL"),
+        ("playback", "my.plan.json", "--root", "URL"),
+        ("query", "URL", "my.db"),
+        ("db", "compact", "URL"),
+    ],
+)
+def test_a_url_with_a_key_is_refused_wherever_it_is_given(words):
+    result = run(*(f"s3://KEY:{SECRET}@archive/x" if word == "URL" else word for word in words))
+    assert (result.exit_code, result.stderr.count("Error: ")) == (2, 1)
+    assert SECRET not in result.output
+
+
 def is_ours(record) -> bool:
     return record.name.partition(".")[0] in ("files", "db", "playback", "demiurge")
 

@@ -131,6 +131,15 @@ def test_plan_of_another_normaliser_is_not_edited(made, plan):
         replace_unit(plan, 0, "strings:0", database)
 
 
+def test_plan_of_other_databases_is_told_by_their_names(made, plan):
+    database = Database(made / "drums.db")
+    message = (
+        f"from database drums={database.id} .* strings=.*, but {database.path} is {database.id};"
+    )
+    with pytest.raises(PlanError, match=message):
+        replace_unit(plan, 0, 0, database)
+
+
 def test_query_names_the_database_of_each_unit(made):
     words = made / "target.wav", *all_of(made), "-k", "2", "--steps", "1"
     facts = json.loads(run("query", *words, "--json").output)
@@ -142,7 +151,8 @@ def test_query_names_the_database_of_each_unit(made):
 
 def test_live_plays_several_databases(made, tmp_path):
     words = "--in", made / "target.wav", "--out", tmp_path / "o.wav", "--json"
-    run("live", *all_of(made), *words)
+    facts = json.loads(run("live", *all_of(made), *words).output)
+    assert sum(share["steps"] for share in facts["databases"]) == facts["steps"]
     plan = Plan.load(tmp_path / "o.plan.json")
     assert plan.version == 3
     assert len(databases_of(plan)) > 1

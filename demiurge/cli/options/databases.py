@@ -18,6 +18,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.paths import AnyPath
+from files.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -50,14 +51,14 @@ class Databases:
         """Return these databases, with others before them."""
         return replace(self, specs=(*map(str, first), *self.specs))
 
-    def open(self, root: MovedRoot = None) -> Database:
+    def open(self, root: MovedRoot = None, progress: Progress = no_progress) -> Database:
         """Open them as one; raises as `demiurge.databases.open_databases` or `open_served`."""
         from demiurge.databases import open_databases, open_served
 
         if self.cluster is not None:
             served = open_served(self.cluster, self.specs, root=root, normaliser=self.normaliser)
             return click.get_current_context().with_resource(served)
-        return open_databases(self.specs, root=root, normaliser=self.normaliser)
+        return open_databases(self.specs, root=root, normaliser=self.normaliser, progress=progress)
 
 
 class DatabaseType(AnyPath):

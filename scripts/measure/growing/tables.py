@@ -140,7 +140,6 @@ def size_text(n_bytes: float) -> str:
 
 def time_text(seconds: float) -> str:
     """Return a time in the unit that suits it."""
-    for least, length, unit in ((7200, 3600, "h"), (120, 60, "min"), (1, 1, "s"), (0, 1e-3, "ms")):
-        if seconds >= least:
-            break
+    lengths = ((7200, 3600, "h"), (120, 60, "min"), (1, 1, "s"), (0, 1e-3, "ms"))
+    _, length, unit = next(row for row in lengths if seconds >= row[0])
     return f"{float(f'{seconds / length:.2g}'):g} {unit}"
