@@ -194,7 +194,8 @@ def unite(databases: Mapping[str, Database], *, normaliser: str | None = None) -
     Raises
     ------
     ParameterError
-        If a name is not valid, or is that of a descriptor; or none is called `normaliser`.
+        If a name is not valid, or is that of a descriptor; if none is called `normaliser`; or if
+        all that one holds is in others before it.
     DatabaseError
         If their settings differ, or one holds no units.
     """
@@ -244,6 +245,11 @@ def _once_each(members: Mapping[str, Database]) -> dict[str, Database]:
         if again:
             first = known[database.sources[again[0]].content_hash]
             paths = [database.sources[number].path for number in again]
+            if len(again) == len(database.sources):
+                raise ParameterError(
+                    f"database {name}: all its sources are in {first} or another database before"
+                    " it; leave it out"
+                )
             log.warning(
                 "%d of the sources of %s are in %s or another database before it as well, and are"
                 " used once: %s",

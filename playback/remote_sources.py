@@ -27,6 +27,7 @@ BLOCK_BYTES = 64 << 10  # read at a time
 HEAD_BLOCKS = 1  # at each end of an object: the header, and chunks after the samples
 SMALL_BLOCKS = 8  # a smaller object is always fetched whole
 MOST_OF_OBJECT = 0.5  # of which more is played is fetched whole, and kept
+MARGIN_SECONDS = 0.1  # on both sides of what is played, for crossfades
 
 Span = tuple[int, int]
 
@@ -141,12 +142,17 @@ class RemoteSources:
                 ranged = self._open(found)
             if ranged is None:
                 return False
-            spans = [ranged.span(*span) for span in played]
+            spans = [self._with_margin(ranged, span) for span in played]
             if ranged.copy.blocks(spans).mean() > MOST_OF_OBJECT:
                 return False
             ranged.copy.require(*spans)
         self._ranged[source] = ranged
         return True
+
+    def _with_margin(self, ranged: Ranged, span: Span) -> Span:
+        margin = round(MARGIN_SECONDS * self._sample_rate)
+        first, stop = span
+        return ranged.span(max(first - margin, 0), min(stop + margin, ranged.info.n_samples))
 
     def info(self, source: str) -> AudioInfo | None:
         """Return the header of a source that is read in ranges; None of another."""

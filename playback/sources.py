@@ -30,6 +30,7 @@ from playback.source_checks import find_problem
 from playback.steps import lies_outside
 
 OPEN_FILES = 64  # handles kept open at a time
+REMOTE_THREADS = 16  # most of the time they wait for answers
 FLAC_SEEK_SECONDS = 0.4  # seconds of FLAC that can be decoded in the time of one seek
 
 
@@ -123,7 +124,8 @@ class SourceReader:
         """Prepare sources, each given with the samples that are played; None if it may be any."""
         self.roots.look_up(spans)
         problems = {}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        is_remote = any(map(self.roots.is_remote, spans))
+        with ThreadPoolExecutor(REMOTE_THREADS if is_remote else os.cpu_count()) as pool:
             tasks = {
                 pool.submit(self._prepare, source, played, stamps.get(source)): source
                 for source, played in spans.items()

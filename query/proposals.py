@@ -30,7 +30,7 @@ MANY_UNITS = 1 << 21  # beyond, there are more cells, of which a smaller share i
 # one cell in PROBED is searched, but at least LEAST_PROBED cells
 PROBED = 16
 LEAST_PROBED = 16
-PROBED_ROOT = 2  # of many cells: so many times the square root of their number
+PROBED_ROOT = 2.5  # of many cells: so many times the square root of their number
 TRAINED = 64  # vectors per cell in the sample from which the cells are found
 ROUNDS = 10  # of k-means
 # pq: levels are found within so many standard deviations of each descriptor; beyond FAR of them,
@@ -41,7 +41,10 @@ SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a t
 # pq: proposals per neighbour wanted, and the least number of proposals
 COMPRESSED = 3
 LEAST_COMPRESSED = 192
-OTHER_SPACE = 3072  # least number of proposals from cells that were found with other weights
+# from cells that were found with other weights: least number of proposals, and by how much more of
+# many cells are searched
+OTHER_SPACE = 3072
+OTHER_CELLS = 2
 
 
 def choose_kind(

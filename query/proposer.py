@@ -17,6 +17,7 @@ from files.progress import Progress
 from query.cells import Cells
 from query.proposals import (
     GPU_MOST,
+    OTHER_CELLS,
     OTHER_SPACE,
     PQ_LEVELS,
     choose_kind,
@@ -116,11 +117,12 @@ class Proposer:
             n = min(n, len(self))
             index = self._fast if n <= GPU_MOST else self._flat
             return self._searchable[index.search(self._space.vectors(sequence), n)[1]]
+        share = len(self) / len(self._member.units)
         if not self._cells.fits(self._space):
             n = max(n, OTHER_SPACE)
+            share /= OTHER_CELLS
         n = min(n, len(self))
         enough = min(k, len(self))
-        share = len(self) / len(self._member.units)
         ids = self._cells.propose(
             sequence, n, enough=enough, allowed=self._allowed_bits, share=share
         )

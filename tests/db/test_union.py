@@ -124,6 +124,8 @@ def test_what_does_not_go_together_is_refused(parts, tmp_path, corpus):
         unite({"mfcc": parts["drums"], "b": parts["loops"]})
     with pytest.raises(ParameterError, match="normaliser='x' must be the name of a database"):
         unite(parts, normaliser="x")
+    with pytest.raises(ParameterError, match="all its sources are in first"):
+        unite({"first": parts["drums"], "second": parts["drums"]})
     build_database(corpus, tmp_path / "db", settings=DescriptorSettings(n_mfcc=8))
     with pytest.raises(DatabaseError, match="n_mfcc is 13 in the database"):
         unite({**parts, "other": Database(tmp_path / "db")})

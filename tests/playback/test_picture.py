@@ -124,6 +124,14 @@ def test_sources_beyond_twelve_are_grey_and_counted(axes, audio):
     np.testing.assert_allclose(colours[-1, :3], picture.OTHERS)
 
 
+def test_legend_names_databases_and_the_most_played_of_their_sources(axes, audio):
+    played = [("a:in/w.wav", 900), ("b:x.wav", 4000), ("a:y.wav", 3000)]
+    plan = plan_of(*[(name, 5000 * i, length) for i, (name, length) in enumerate(played)])
+    members = {name: {"id": name, "root": f"/{name}"} for name in "abc"}
+    draw_waveform(axes, audio, replace(plan, database={"id": "all", "databases": members}))
+    assert legend(axes) == ["a, 49%", "  y", "  w", "b, 51%", "  x", "c, 0%"]
+
+
 def test_legend_tells_sources_of_one_name_apart_and_shortens(axes, audio):
     names = ["a/x.wav", "b/x.wav", "_y.wav", "$1$.wav", f"{'long' * 10}.wav"]
     draw_waveform(

@@ -14,7 +14,6 @@ import soundfile as sf
 from playwright.sync_api import expect
 
 from db.build import build_database
-from db.database import Database
 from demiurge.web.map import layouts
 from demiurge.web.workspace import Workspace
 
@@ -634,9 +633,9 @@ def test_empty_database(browse, page, tmp_path_factory):
     expect(page.locator(".message")).to_contain_text("demiurge db build AUDIO_DIR empty.db")
 
 
-def compute_a_circle(path, key, positions, first, connection):
+def compute_a_circle(files, key, positions, first, connection):
     """Stands in for UMAP, which test_layouts.py tests."""
-    n_units = Database(path).n_units
+    n_units = files.open().n_units
     for share in (0.1, 0.5):
         connection.send((share, "arranging landmarks"))
         time.sleep(0.2)

@@ -203,7 +203,7 @@ def die(*arguments) -> None:
     os._exit(9)
 
 
-def hang(path, key, positions, first, connection) -> None:
+def hang(files, key, positions, first, connection) -> None:
     connection.send((0.5, "hanging"))
     time.sleep(600)
 
