@@ -335,12 +335,14 @@ def test_the_command_line_from_an_archive(store, tmp_path, caplog):
         ("db", "build", "URL", "my.db"),
         ("db", "info", "my.db", "--root", "URL"),
         ("playback", "my.plan.json", "--root", "URL"),
+        ("mosaic", "x.wav", "my.db", "--root", "name=URL", "-o", "out.wav"),
         ("query", "URL", "my.db"),
         ("db", "compact", "URL"),
     ],
 )
 def test_a_url_with_a_key_is_refused_wherever_it_is_given(words):
-    result = run(*(f"s3://KEY:{SECRET}@archive/x" if word == "URL" else word for word in words))
+    url = f"s3://KEY:{SECRET}@archive/x"
+    result = run(*(word.replace("URL", url) for word in words))
     assert (result.exit_code, result.stderr.count("Error: ")) == (2, 1)
     assert SECRET not in result.output
 
