@@ -8,7 +8,7 @@ from typing import NoReturn, Self
 
 from files.errors import ParameterError, PlanError
 from files.progress import Progress, no_progress
-from files.roots import Roots
+from files.roots import Folder, Roots
 from playback.plan import Plan
 from playback.playable import keep_steps, playable_numbers
 from playback.sources import SourceReader, sources_of
@@ -46,7 +46,7 @@ class OpenPlan:
 
 def open_plan(
     plan: Plan,
-    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
+    root: str | Folder | Roots | Mapping[str, str | Folder] | None = None,
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,

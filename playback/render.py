@@ -13,7 +13,7 @@ from audio.decibels import to_amplitude, to_decibels
 from audio.loudness import LoudnessMeter, TruePeakMeter
 from files.atomic import replacing, writing_errors
 from files.progress import Progress, no_progress
-from files.roots import Roots
+from files.roots import Folder, Roots
 from playback.levels import PeakMeter, find_gain_db
 from playback.open_plan import OpenPlan, open_plan
 from playback.options import DEFAULT_RENDER, OutputOptions, RenderOptions
@@ -44,7 +44,7 @@ def render(
     plan: Plan,
     path: str | Path,
     *,
-    root: str | Path | Roots | Mapping[str, str | Path] | None = None,
+    root: str | Folder | Roots | Mapping[str, str | Folder] | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
     progress: Progress = no_progress,
 ) -> RenderSummary:

@@ -26,6 +26,7 @@ from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table
 if TYPE_CHECKING:
     from db.database import Database
     from db.model_descriptor import ModelDescriptor
+    from files.roots import Folder
 
 
 @click.group(cls=Group)
@@ -37,7 +38,7 @@ def db() -> None:
 @database_argument
 @root_option
 @json_option
-def info(database: Path, root: Path | None, as_json: bool) -> None:
+def info(database: Path, root: Folder | None, as_json: bool) -> None:
     """Show what DB holds and how it was analysed."""
     from db.database import Database
 

@@ -14,6 +14,7 @@ from files.names import quoted
 
 if TYPE_CHECKING:
     from db.verify import Verification
+    from files.roots import Folder
 
 SHOWN = 20  # names printed for people; --json prints all
 
@@ -83,7 +84,9 @@ def compact(database: Path, as_json: bool) -> None:
     help="Remove what is damaged; the next build analyses it again.",
 )
 @json_option
-def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
+def verify(
+    database: Path, root: Folder | None, rows_only: bool, repair: bool, as_json: bool
+) -> None:
     """Check the rows of DB and the audio files for damage.
 
     Each row has a checksum, and each audio file a hash. --repair also keeps what can be read of a

@@ -21,6 +21,7 @@ from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, pro
 
 if TYPE_CHECKING:
     from demiurge.evaluate.evaluate import Evaluation
+    from files.roots import Folder
 
 
 @command(
@@ -68,7 +69,7 @@ def evaluate(
     seconds: float,
     musicnn: Path | None,
     random_seed: int,
-    root: Path | None,
+    root: Folder | None,
     force: bool,
     as_json: bool,
 ) -> None:

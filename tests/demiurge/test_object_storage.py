@@ -321,7 +321,11 @@ def test_the_command_line_from_an_archive(store, tmp_path, caplog):
     made = run("mosaic", seed, database, "-o", tmp_path / "out.wav")
     assert made.exit_code == 0, made.output
     plan = next(tmp_path.glob("*.plan.json"))
-    exported = run("playback", plan, "--export", "reaper", tmp_path / "out.rpp")
+    exported = run("playback", plan, "--export", "reaper")
+    assert exported.exit_code == 0, exported.output
+    copies = remote_cache.copies_folder()
+    assert str(copies) in next(tmp_path.glob("*.rpp")).read_text()
+    assert f"plays copies of objects in the cache folder {copies}" in caplog.text
     written = [*database.rglob("*.sqlite*"), plan, *tmp_path.glob("*.rpp")]
     texts = [made.output, exported.output, caplog.text, *(str(p.read_bytes()) for p in written)]
     ours = [text for record in caplog.records if (text := record.getMessage()) and is_ours(record)]
@@ -335,12 +339,14 @@ def test_the_command_line_from_an_archive(store, tmp_path, caplog):
         ("db", "build", "URL", "my.db"),
         ("db", "info", "my.db", "--root", "URL"),
         ("playback", "my.plan.json", "--root", "URL"),
+        ("mosaic", "x.wav", "my.db", "--root", "name=URL", "-o", "out.wav"),
         ("query", "URL", "my.db"),
         ("db", "compact", "URL"),
     ],
 )
 def test_a_url_with_a_key_is_refused_wherever_it_is_given(words):
-    result = run(*(f"s3://KEY:{SECRET}@archive/x" if word == "URL" else word for word in words))
+    url = f"s3://KEY:{SECRET}@archive/x"
+    result = run(*(word.replace("URL", url) for word in words))
     assert (result.exit_code, result.stderr.count("Error: ")) == (2, 1)
     assert SECRET not in result.output
 

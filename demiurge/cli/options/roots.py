@@ -2,20 +2,18 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from demiurge.cli.options.paths import AnyPath
-from files.urls import is_url
+from demiurge.cli.options.paths import CorpusFolder
+from files.roots import Folder
 
-Folder = Path | str  # a path, or a URL of object storage
 MovedRoot = Folder | Mapping[str, Folder] | None
 
 
-class RootType(AnyPath):
-    """FOLDER, or NAME=FOLDER of one of several databases, as (name, path)."""
+class RootType(CorpusFolder):
+    """FOLDER, or NAME=FOLDER of one of several databases, as (name, folder)."""
 
     name = "root"
 
@@ -27,7 +25,7 @@ class RootType(AnyPath):
         if not equals or os.sep in name or os.path.exists(text):
             name = ""
             folder = text
-        return name, folder if is_url(folder) else super().convert(folder, param, ctx)
+        return name, super().convert(folder, param, ctx)
 
 
 def settle_root(
