@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,8 @@ def import_ray(purpose: str) -> ModuleType:
     ParameterError
         If it is not installed; the message begins with the purpose, such as "executor ray".
     """
-    use_token()  # Ray reads the environment when it is imported
+    if "ray" not in sys.modules:
+        use_token()  # Ray reads the environment when it is imported
     try:
         import ray
     except ImportError:
@@ -69,7 +71,8 @@ def connect(
     with messages_on_stderr():
         try:
             if address is None:
-                ray.init(num_cpus=n_cpus, include_dashboard=False, **quiet)
+                # without "local", Ray would connect to a cluster that others have started here
+                ray.init("local", num_cpus=n_cpus, include_dashboard=False, **quiet)
             else:
                 check_answers(address)
                 ray.init(address=address, **quiet)
