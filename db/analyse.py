@@ -27,6 +27,7 @@ from files.hashing import hash_file
 from files.names import check_name, without_name
 from files.remote import RemoteObject
 from files.remote_cache import fetched
+from files.remote_errors import FetchError
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Analysis:
     error : str, optional
     is_render : bool
         True if it is left out, since Demiurge rendered it.
+    is_unanswered : bool
+        True if it is an object whose store does not answer.
     """
 
     content_hash: str
@@ -105,6 +108,7 @@ class Analysis:
     description: Description | None = None
     error: str | None = None
     is_render: bool = False
+    is_unanswered: bool = False
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -126,8 +130,10 @@ def analyse(task: Task) -> Analysis:
             is_same = found == task.path
             content_hash = task.content_hash if is_same else None
             analysis = _analyse_file(str(copy), replace(task, content_hash=content_hash))
+    except FetchError as error:
+        return Analysis("", error=error.reason, is_unanswered=not error.is_final)
     except DemiurgeError as error:
-        return Analysis("", error=without_name(str(error), str(task.path)))
+        return Analysis("", error=str(error))
     if not analysis.content_hash:
         return analysis
     return replace(analysis, n_bytes=found.n_bytes, mtime_ns=found.modified_ns)

@@ -16,11 +16,13 @@ from db.model_descriptor import OpenModel, no_model
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer
+from files.errors import DatabaseError
 from files.names import is_utf8, printable
 from files.progress import Progress
 
 NOTHING: Mapping[str, int | None] = {}
 NO_FILE = (0, 0)  # size and date
+MOST_UNANSWERED = 8  # objects one after the other, after which a build ends
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class SourceUpdate:
             " FROM sources"
         )
         self._known = {row[0]: _Known(*row[1:]) for row in connection.execute(query)}
+        self._n_unanswered = 0  # objects one after the other
         self._vanished_by_hash: dict[str, list[str]] = {}
         self.writer = Writer(connection, path, settings)
 
@@ -107,8 +110,19 @@ class SourceUpdate:
                 zip(todo, results, strict=True), start=n_skipped + 1
             ):
                 self._record(name, analysis)
+                self._check_answers(analysis)
                 progress(done, len(files), self._label(name))
         self.report.unchanged.sort()
+
+    def _check_answers(self, analysis: Analysis) -> None:
+        """End the build if an object store has ceased to answer, rather than try every object."""
+        self._n_unanswered = self._n_unanswered + 1 if analysis.is_unanswered else 0
+        if self._n_unanswered == MOST_UNANSWERED:
+            raise DatabaseError(
+                f"{MOST_UNANSWERED} objects one after the other could not be fetched"
+                f" ({analysis.error}); what was done is kept: check the network, then run the same"
+                " command again to go on"
+            )
 
     def _is_as_before(self, name: str) -> bool:
         """Return whether nothing has to be done for a file; count it as unchanged if so."""

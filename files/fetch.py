@@ -63,7 +63,8 @@ def _read_span(
         except FetchError as error:
             n_failures += 1
             if error.is_final or n_failures == TRIES:
-                raise FetchError(str(found), _told(error, at, found)) from error
+                reason = _told(error, at, found)
+                raise FetchError(str(found), reason, is_final=error.is_final) from error
             most = max(most // 2, LEAST_RANGE)
             pause(n_failures - 1)
             continue

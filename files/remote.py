@@ -3,10 +3,12 @@
 What identifies an object's content is its size, and a date with its entity tag: see `_stamp`.
 """
 
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -174,8 +176,15 @@ def open_folder(url: str) -> tuple[Any, str]:
         If the protocol is unknown, or its packages are not installed.
     """
     fsspec = load_fsspec(url)
+    may_share = fsspec.get_filesystem_class(url.partition("://")[0]).async_impl
+    return _open_for(url, os.getpid(), 0 if may_share else threading.get_ident())
+
+
+@lru_cache(maxsize=64)
+def _open_for(url: str, process: int, thread: int) -> tuple[Any, str]:
+    """Open a folder once for each process, and each thread if necessary: connections are kept."""
     with asking(url):
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = load_fsspec(url).core.url_to_fs(url)
     return fs, path.rstrip("/")
 
 

@@ -59,9 +59,9 @@ class ShardsCall:
         if left <= 0:
             names = ", ".join(f"shard {shard}{self._where(shard)}" for shard in sorted(missing))
             raise DemiurgeError(
-                f"{self._shards.corpus}: {names}: no answer within {self._shards.timeout:g} s; look"
-                f" at the nodes with: demiurge query status --cluster {self._shards.address}, and"
-                f" serve again with: {self._shards.serve_command()}"
+                f"{self._shards.corpus}: {names}: no answer within {self._shards.timeout:g} s; if"
+                f" demiurge query status --cluster {self._shards.address} says that it serves, it"
+                f" makes an index: search again; if not: {self._shards.serve_command()}"
             )
         return left
 

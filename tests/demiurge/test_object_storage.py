@@ -16,7 +16,7 @@ from db.maintain import remove_sources
 from db.verify import verify
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
-from files import fetch, remote_cache, remote_errors
+from files import fetch, remote, remote_cache, remote_errors
 from files.errors import DatabaseError, ParameterError, PlanError
 from files.remote import RemoteFolder
 from playback.open_plan import open_plan
@@ -38,8 +38,10 @@ def server():
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.setattr(s3fs.S3FileSystem, "retries", 1)  # ours are tested
+        remote._open_for.cache_clear()
         s3fs.S3FileSystem.clear_instance_cache()
         yield store
+        remote._open_for.cache_clear()
         s3fs.S3FileSystem.clear_instance_cache()
 
 
@@ -157,6 +159,17 @@ def test_an_object_that_vanishes_or_changes_while_it_is_read(store, corpus, tmp_
     assert report.failed == [("short.flac", "there is no such object or bucket")]
     sources = Database(tmp_path / "my.db").sources_by_path
     assert sources["a/x.wav"].content_hash == sources["b/x.wav"].content_hash  # what it is now
+
+
+def test_a_store_that_ceases_to_answer_ends_the_build(store, corpus, tmp_path):
+    for i in range(9):
+        store.put(f"sounds/z{i}.flac", corpus / "short.flac")
+    store.faults["GET /archive/sounds/z"] = [503, "always"]
+    with pytest.raises(DatabaseError, match=r"8 objects .*Try later.*run the same command again"):
+        build(tmp_path / "my.db")
+    store.faults = {}
+    report = build(tmp_path / "my.db")
+    assert (len(report.unchanged), len(report.added)) == (4, 9)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """URLs of corpus folders: which are taken, and that none may hold a secret."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,9 @@ def test_roots_may_be_of_both_kinds():
     assert (roots.is_remote("here:x.wav"), roots.is_remote("there:x.wav")) == (False, True)
     assert roots.absolute().folders["there"] == RemoteFolder("s3://bucket/sounds")
     assert roots.missing() == [Path("sounds")]
+
+
+def test_what_is_not_installed_is_named_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(ParameterError, match=r"not installed .*gcsfs.*pip install .*s3fs"):
+        RemoteFolder("gcs://bucket/x").list()
