@@ -90,6 +90,7 @@ def serve(
     """
     from demiurge.databases import name_databases
     from files.ray_cluster import connect
+    from query.cluster.corpus import words_of
     from query.cluster.nodes import database_ids
     from query.cluster.serve import plan_service, start_service
     from query.cluster.status import cluster_status
@@ -116,7 +117,7 @@ def serve(
     echo_line(
         f"{service.corpus} is served, {counted(len(service.corpus.shards), 'shard')} by"
         f" {counted(len(generation.replicas), 'actor')}; search with: demiurge query SEED"
-        f" {' '.join(databases)} --cluster {address}"
+        f" {words_of(service.corpus.specs, ' --db ')} --cluster {address}"
     )
 
 

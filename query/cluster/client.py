@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from files.errors import DemiurgeError
-from files.names import quoted
 from files.ray_cluster import connect
 from query.cluster.calls import (
     CALL_SECONDS,
@@ -19,7 +18,7 @@ from query.cluster.calls import (
     catalogue_of,
 )
 from query.cluster.catalogue import LEASE_SECONDS, Generation, Replica, absolute_specs, key_of
-from query.cluster.corpus import ServedCorpus, Spec
+from query.cluster.corpus import ServedCorpus, Spec, words_of
 from query.cluster.shards_call import ShardsCall
 
 TIMEOUT_SECONDS = 300.0  # of a call; the first with other filters or weights makes an index
@@ -176,8 +175,8 @@ class RayShards:
 
     def serve_command(self) -> str:
         """Return the command that serves the corpus again."""
-        paths = " ".join(quoted(path) for _, path in self.corpus.specs)
-        return f"demiurge query serve {paths} --cluster {self.address}"
+        databases = words_of(self.corpus.specs)
+        return f"demiurge query serve {databases} --cluster {self.address}"
 
     def _sweep(self) -> None:
         """Forget those of the left-over calls that have been answered by now."""
@@ -195,11 +194,11 @@ class RayShards:
         served: list[Generation] = []
         if self._catalogue is not None:
             served = catalogue_answer(self.ray, self._catalogue.served.remote())
-        paths = " ".join(quoted(path) for _, path in specs)
         lines = "".join(f"\n  {text}" for text in dict.fromkeys(str(one.corpus) for one in served))
         what = f"served are:{lines}" if lines else "nothing is"
         return (
             f"{', '.join(str(path) for _, path in specs)} is not served on the cluster at"
-            f" {self.address}; serve with: demiurge query serve {paths} --cluster {self.address};"
+            f" {self.address}; serve with: demiurge query serve {words_of(specs)} --cluster"
+            f" {self.address};"
             f" {what}"
         )

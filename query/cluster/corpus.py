@@ -22,6 +22,7 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from db.union import unite
 from files.errors import ParameterError
+from files.names import quoted
 from query.filters import Filters
 from query.metrics import parse_metric
 from query.names import AUTO
@@ -163,6 +164,16 @@ class Shards(Protocol):
             What the method raises; or if a shard does not answer.
         """
         ...
+
+
+def words_of(specs: Iterable[Spec], between: str = " ") -> str:
+    """Return databases as words of a command, with their names where paths do not say them."""
+    specs = list(specs)
+    words = []
+    for name, path in specs:
+        is_plain = len(specs) == 1 or name == path.name.removesuffix(".db")
+        words.append(quoted(path) if is_plain else f"{name}={quoted(path)}")
+    return between.join(words)
 
 
 def open_corpus(specs: Iterable[Spec], normaliser_name: str | None = None) -> Database:
