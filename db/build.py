@@ -42,7 +42,7 @@ def build_database(
 
     Parameters
     ----------
-    audio_dir : path, str or RemoteFolder
+    audio_dir : str, Path or RemoteFolder
         The corpus folder; of one in object storage, its URL.
     settings : DescriptorSettings, optional
         By default the database's own settings, or the class's defaults for a new database.

@@ -47,6 +47,7 @@ LINES = {
     "sequencer compare": "DB NEW_FOLDER --minutes 0.001",
     "sequencer models": "",
     "query": "SEED DB -k 1 --steps 1",
+    "query, several": "SEED DB --db more=OTHER -k 1 --steps 1",
     "query serve": "DB --cluster 127.0.0.1:1",
     "query status": "--cluster 127.0.0.1:1",
     "query stop": "DB --cluster 127.0.0.1:1",
