@@ -19,6 +19,7 @@ from db.model_descriptor import ModelDescriptor
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
+from files.urls import is_url
 from playback.options import CrossfadeOptions
 from playback.plan import Step
 from playback.spectra import Spectra
@@ -125,8 +126,8 @@ def test_commands_of_a_room_run_as_written(room, folder):
     if room == "demiurge":
         run(["mosaic", "my_seed.wav", "my.db", "-o", "next.wav"])
     for command in commands_of_room(room):
-        if "ray" in command or command[0] == "bench":
-            continue  # wants a cluster; takes minutes
+        if "ray" in command or command[0] == "bench" or any(map(is_url, command)):
+            continue  # wants a cluster; takes minutes; wants an archive
         run([word.replace("/new/place", str(folder)) for word in command])
     if room == "sequencer":
         assert len(list(folder.glob("next-*.json"))) == 3
