@@ -38,9 +38,11 @@ ROUNDS = 10  # of k-means
 WITHIN = 5.0
 FAR = 12.0
 SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a true neighbour
-# pq: proposals per neighbour wanted, and the least number of proposals
+# pq: proposals per neighbour wanted, the least number of proposals, and the power of the number of
+# units by which both grow if there are many
 COMPRESSED = 3
 LEAST_COMPRESSED = 192
+COMPRESSED_GROWTH = 0.2
 # from cells that were found with other weights: least number of proposals, and by how much more of
 # many cells are searched
 OTHER_SPACE = 3072
@@ -73,9 +75,15 @@ def choose_kind(
     return "pq" if metric.euclidean and width >= PQ_WIDTH else "ivf"
 
 
-def n_proposals(kind: str, k: int) -> int:
-    """Return the number of proposals to ask for so that they include the k nearest."""
-    return max(COMPRESSED * k, LEAST_COMPRESSED) if kind == "pq" else k + SPARE
+def n_proposals(kind: str, k: int, n_units: int) -> int:
+    """Return the number of proposals to ask for so that they include the k nearest.
+
+    Of many units, more are alike once they are compressed.
+    """
+    if kind != "pq":
+        return k + SPARE
+    growth = max(n_units / MANY_UNITS, 1) ** COMPRESSED_GROWTH
+    return round(growth * max(COMPRESSED * k, LEAST_COMPRESSED))
 
 
 def make_flat(metric: Metric, width: int) -> faiss.Index:

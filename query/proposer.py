@@ -112,7 +112,7 @@ class Proposer:
         k : int
             Rows with fewer proposals are filled up with -1.
         """
-        n = n_proposals(self.kind, k)
+        n = n_proposals(self.kind, k, len(self))
         if self._cells is None or self.kind == "flat":
             n = min(n, len(self))
             index = self._fast if n <= GPU_MOST else self._flat

@@ -127,6 +127,12 @@ def test_of_many_cells_a_smaller_share_is_searched(cells, n_units, share, probed
     assert proposals.n_probed(cells, n_units, share) == probed
 
 
+def test_compressed_units_are_proposed_in_greater_number_if_there_are_many():
+    assert proposals.n_proposals("ivf", 32, 10**7) == 32 + proposals.SPARE
+    found = [proposals.n_proposals("pq", 32, n) for n in (10**5, 2 * 10**6, 10**7, 10**8)]
+    assert found == [192, 192, 262, 416]
+
+
 def test_units_compared_with_a_step_grow_more_slowly_than_the_units():
     def compared(n_units):
         cells = proposals.n_cells(n_units)
@@ -138,7 +144,7 @@ def test_units_compared_with_a_step_grow_more_slowly_than_the_units():
 
 @pytest.mark.parametrize("kind", ["ivf", "pq"])
 def test_many_units_are_found_as_well_as_few(copied, targets, kind, monkeypatch):
-    monkeypatch.setattr(proposals, "MANY_UNITS", 0)
+    monkeypatch.setattr(proposals, "MANY_UNITS", 1)
     monkeypatch.setattr(proposals, "LEAST_PROBED", 1)
     monkeypatch.setattr(proposals, "PROBED", 1)
     space = Space(Database(copied / "db"))
@@ -151,7 +157,7 @@ def test_many_units_are_found_as_well_as_few(copied, targets, kind, monkeypatch)
 def test_cells_of_earlier_versions_are_searched_as_before(copied, targets, monkeypatch):
     space = Space(Database(copied / "db"))
     before = UnitIndex(space, kind="pq").search(targets, k=8).positions
-    monkeypatch.setattr(proposals, "MANY_UNITS", 0)
+    monkeypatch.setattr(proposals, "MANY_UNITS", 1)
     counted = built_anew(monkeypatch)
     after = UnitIndex(space, kind="pq").search(targets, k=8).positions
     np.testing.assert_array_equal(before, after)
