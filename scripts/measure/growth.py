@@ -51,7 +51,11 @@ def main() -> None:
     exponents(rows)
     print()
     memory_table(rows)
-    model = Model([row for row in rows if row.kind == "pq"])
+    compressed = [row for row in rows if row.kind == "pq"]
+    if len(compressed) < 2:
+        print("\nnothing is computed from one number of units: raise --most")
+        return
+    model = Model(compressed)
     print("\n## Computed: 1000 hours\n")
     hours_table(analyses, model)
     print(f"\n## Computed: shards of at most {SHARD_UNITS} units, one thread each\n")
