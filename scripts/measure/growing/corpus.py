@@ -46,8 +46,11 @@ class Variation:
     @classmethod
     def number(cls, number: int) -> "Variation":
         """Return one of `N_VARIATIONS`; number 0 is the file as it is."""
-        lists = (RATES, OFFSETS, GAINS_DB)
-        return cls(*(values[number % len(values)] for values in lists))
+        return cls(
+            RATES[number % len(RATES)],
+            OFFSETS[number % len(OFFSETS)],
+            GAINS_DB[number % len(GAINS_DB)],
+        )
 
 
 AS_IT_IS = Variation()

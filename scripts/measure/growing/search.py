@@ -30,6 +30,7 @@ KINDS = ("flat", "ivf", "pq")
 K = 32
 REPEATS = 3
 LONG_SECONDS = 20.0
+STATISTICS = faiss.cvar.indexIVF_stats  # type: ignore[attr-defined]
 PAGE = 16  # units that the driver of a cluster gets together
 
 
@@ -115,9 +116,9 @@ def search(folder: Path, n_units: int, kind: str) -> dict[str, float | str]:
     del table
     index.search(sequence[:1], k=1)
     index_bytes = private_bytes() - empty - table_bytes
-    faiss.cvar.indexIVF_stats.reset()
+    STATISTICS.reset()
     found, seconds = timed_search(index, sequence)
-    compared = faiss.cvar.indexIVF_stats.ndis / len(sequence)
+    compared = STATISTICS.ndis / len(sequence)
     exact = folder / f"{n_units}-exact.npy"
     if kind == "flat":
         np.save(exact, found)
@@ -142,7 +143,7 @@ def timed_search(index: UnitIndex, sequence: np.ndarray) -> tuple[np.ndarray, fl
     """Return the k nearest units, and the least time of a few searches; of one, if it is long."""
     times: list[float] = []
     while len(times) < REPEATS and sum(times) < LONG_SECONDS:
-        faiss.cvar.indexIVF_stats.reset()
+        STATISTICS.reset()
         started = time.process_time()
         found = index.search(sequence, k=K).positions
         times.append(time.process_time() - started)

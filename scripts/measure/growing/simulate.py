@@ -111,7 +111,8 @@ def planned(n_units: float) -> float:
 def exponent(rows: list[Measured]) -> float:
     """Return the b of seconds = a · units^b, fitted to the logarithms."""
     logarithms = np.log([(row.n_units, row.seconds) for row in rows])
-    return float(np.polyfit(*logarithms.T, 1)[0])
+    units, seconds = logarithms.T
+    return float(np.polyfit(units, seconds, 1)[0])
 
 
 def simulate(model: Model, n_units: float, shard_units: float, threads: int) -> Simulated:
