@@ -8,6 +8,7 @@ import pytest
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
+from db.tags import tag_sources
 from demiurge.bundled import CORPUS_DIR
 from demiurge.databases import name_databases, open_databases
 from files.errors import DatabaseError, ParameterError
@@ -54,8 +55,12 @@ def test_a_database_with_other_settings_is_described_again_once(folder, caplog):
     assert union.settings == Database(folder / "drums.db").settings
     assert any(source.path.startswith("frames:elec_") for source in union.sources)
     assert union.roots.file_of(union.sources[-1].path).is_file()
+    tag_sources(folder / "frames.db", "elec_*", ["electric"])
     again = open_databases(given)
     assert again.id == union.id
+    assert set(again.tags) == {s.path for s in union.sources if s.path.startswith("frames:")}
+    tag_sources(folder / "frames.db", "elec_*", ["electric"], remove=True)
+    assert not open_databases(given).tags
     np.testing.assert_array_equal(again.descriptors, union.descriptors)
 
 
