@@ -5,12 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
+from db.bands import Bands
 from db.build import build_database
 from db.database import Database
+from db.derived import only_sources
+from db.keep_bands import keep_bands
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
+from db.union import unite
 from demiurge.bundled import CORPUS_DIR
 from demiurge.databases import name_databases, open_databases
+from demiurge.web.map.layout_files import layout_key
 from files.errors import DatabaseError, ParameterError
 from query.filters import Filters, parse_condition
 from query.index import UnitIndex
@@ -122,3 +127,19 @@ def test_cells_are_kept_by_each_database(union, folder):
     np.testing.assert_array_equal(found.positions, exact.positions)
     kept = [list((folder / f"{name}.db" / "index").glob("*.faiss")) for name in ("drums", "loops")]
     assert all(len(files) == 1 for files in kept)
+
+
+def test_spectra_and_indexes_of_several_are_kept_in_the_cache(union, folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
+    before = sorted(folder.iterdir())
+    assert len(Bands(union)) == union.n_units
+    assert sorted(folder.iterdir()) == before
+    assert keep_bands(union).folder.is_relative_to(tmp_path / "cache")
+    derived = only_sources(unite(union.members), np.arange(len(union.sources) - 1))
+    UnitIndex(Space(derived), kind="ivf")
+    assert list(derived.index_folder.glob("*.faiss"))
+
+
+def test_layouts_depend_on_the_normaliser(union):
+    other = unite(union.members, normaliser="loops")
+    assert layout_key(other) != layout_key(union)
