@@ -8,7 +8,7 @@ import pytest
 from db.bands import Bands
 from db.build import build_database
 from db.database import Database
-from db.derived import only_sources
+from db.derived import at_transpositions, only_sources
 from db.keep_bands import keep_bands
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
@@ -119,6 +119,20 @@ def test_distances_are_divided_by_the_weight_of_their_database(union):
     assert from_loops[0] > from_loops[1]
     with pytest.raises(ParameterError, match="weight loops=0 must be above 0"):
         Space(union, weights={"loops": 0.0})
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf"])
+def test_weights_hold_for_what_is_derived_from_databases(union, kind):
+    copies = at_transpositions(union, (0, 1))
+    sequence = union.descriptors[::9]
+    space = Space(copies, weights={"loops": 1e6})
+    found = UnitIndex(space, kind=kind).search(sequence, k=4)
+    everything = space.target_costs(
+        np.arange(copies.n_units),
+        space.unit_vectors(np.arange(copies.n_units)),
+        space.vectors(sequence)[:, None],
+    )
+    np.testing.assert_allclose(found.distances, np.sort(everything, axis=1)[:, :4], rtol=1e-4)
 
 
 def test_cells_are_kept_by_each_database(union, folder):
