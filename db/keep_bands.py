@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandStore:
     """Return the spectra of all sources, after measuring those that are not kept yet.
 
-    They are kept in the database's folder; if that cannot be written, in the user's cache folder.
+    They are kept in the database's folder; if that cannot be written, or if it is several
+    databases as one, in the user's cache folder.
 
     Raises
     ------
@@ -63,9 +64,12 @@ def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandS
 
 
 def open_store(database: Database, *, in_cache: bool = False) -> BandStore:
-    """Return what is kept in a database's folder, or in the user's cache folder."""
+    """Return what is kept in a database's folder, or in the user's cache folder.
+
+    What is kept of several databases as one is always there.
+    """
     folder = database.path / FOLDER
-    if in_cache:  # an id may be any text, also a path
+    if in_cache or database.names:  # an id may be any text, also a path
         folder = cache_folder(FOLDER) / xxhash.xxh3_128_hexdigest(database.id.encode())
     settings = database.settings
     live = {source.content_hash: _count_frames(source, settings) for source in database.sources}

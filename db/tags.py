@@ -4,6 +4,7 @@ A source keeps its tags when it is analysed again or renamed.
 """
 
 import re
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from db.maintain import match_sources
@@ -51,3 +52,17 @@ def tag_sources(
         with transaction(connection):
             connection.executemany(change, rows)
     return matched
+
+
+def copy_tags(path: str | Path, tags: Mapping[str, Set[str]]) -> None:
+    """Give the sources of a database these tags, by path, in the place of those they have.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be opened for writing.
+    """
+    rows = [(source, tag) for source, words in tags.items() for tag in words]
+    with writing(Path(path)) as connection, transaction(connection):
+        connection.execute("DELETE FROM tags")
+        connection.executemany("INSERT INTO tags VALUES (?, ?)", rows)

@@ -258,9 +258,17 @@ def _once_each(members: Mapping[str, Database]) -> dict[str, Database]:
                 first,
                 first_few(paths),
             )
-            numbers = np.delete(np.arange(len(database.sources)), again)
-            kept[name] = only_sources(database, numbers)
+            kept[name] = _without(database, again)
         else:
             kept[name] = database
         known |= {source.content_hash: name for source in database.sources if source.content_hash}
     return kept
+
+
+def _without(database: Database, numbers: list[int]) -> Database:
+    """Return a database without some sources, whose indexes are kept apart from those of all."""
+    kept = np.delete(np.arange(len(database.sources)), numbers)
+    left = only_sources(database, kept)
+    contents = "\n".join(source.content_hash for source in left.sources)
+    hashed = xxhash.xxh3_128_hexdigest(f"{database.id}\n{contents}".encode())
+    return left.changed(index_folder=cache_folder("indexes") / hashed)

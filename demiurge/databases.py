@@ -9,6 +9,7 @@ from pathlib import Path
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
+from db.tags import copy_tags
 from db.union import unite
 from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
@@ -158,4 +159,8 @@ def _described_alike(
     )
     for path, reason in report.failed:
         log.warning("%s: %s: %s", name, path, reason)
+    described = Database(folder)
+    if described.tags == database.tags:
+        return described
+    copy_tags(folder, database.tags)
     return Database(folder)

@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +28,6 @@ def import_ray(purpose: str) -> ModuleType:
     ParameterError
         If it is not installed; the message begins with the purpose, such as "executor ray".
     """
-    if "ray" not in sys.modules:
-        use_token()  # Ray reads the environment when it is imported
     try:
         import ray
     except ImportError:
@@ -101,17 +98,6 @@ def messages_on_stderr() -> Iterator[None]:
         worker.print_to_stdstream = print_message
 
 
-def use_token() -> None:
-    """Let Ray show the cluster this user's token, if there is one; a cluster may ask for none.
-
-    Clusters started with Ray 2.59 or newer mostly ask for one, but programs that connect to them
-    only show it if the environment says so.
-    """
-    is_there = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
-    if is_there or TOKEN_FILE.expanduser().exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
 def check_answers(address: str) -> None:
     """Raise an `OSError` if no Ray answers: Ray would try for minutes, then exit the process."""
     if address == "auto":
@@ -138,8 +124,9 @@ def connection_error(address: str | None, error: Exception) -> DemiurgeError:
         )
     if "Failed to connect" in message or "oken" in message:  # something has answered
         return DemiurgeError(
-            f"address={address!r}: the Ray cluster does not let this program in ({message}); copy"
-            f" {TOKEN_FILE} from the machine that started it to this one"
+            f"address={address!r}: the Ray cluster does not let this program in ({message}); set"
+            f" RAY_AUTH_MODE=token, and copy {TOKEN_FILE} from the machine that started it to this"
+            " one"
         )
     return ParameterError(
         f"address={address!r}: no Ray cluster answers there ({message}); check it, or start one"

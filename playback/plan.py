@@ -15,7 +15,7 @@ import xxhash
 from msgspec import UNSET
 
 from files.atomic import write_text
-from files.errors import PlanError
+from files.errors import ParameterError, PlanError
 from files.regular import read_regular
 from files.roots import Roots
 from playback.plan_database import read_database, roots_of
@@ -193,7 +193,7 @@ class Plan:
         document = parse_plan(data, where=where, alternatives=alternatives)
         try:
             return cls._of(document)
-        except PlanError as error:
+        except (PlanError, ParameterError) as error:  # a root is a wrong URL
             raise PlanError(f"{where}: {error}") from None
 
     @classmethod

@@ -123,7 +123,7 @@ def save_index(path: Path, cached: Cached, database_id: str) -> None:
     record["changed"] = cached.changed
     record |= {"mean": cached.normaliser.mean.tolist(), "std": cached.normaliser.std.tolist()}
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             _write(cached.index, temporary)
             record |= {"size": temporary.stat().st_size, "hash": hash_file(temporary)}

@@ -107,9 +107,19 @@ class UnitIndex:
         return " and ".join(sorted({one.kind for one in self._proposers if len(one)}))
 
     def _of_members(self, searchable: np.ndarray) -> Iterator[tuple[Database, int, np.ndarray]]:
-        """Yield each member of the database, its first position, and its part of some units."""
+        """Yield each member of the database, its first position, and its part of some units.
+
+        Of a database that was derived from several, the whole takes the place of each, if they are
+        weighed: the nearest of all would not include the nearest by weight.
+        """
+        database = self.database
+        if self.space.preferences and not database.members:
+            numbers = database.member_of(searchable)
+            for number in np.unique(database.source_member).tolist():
+                yield database, 0, searchable[numbers == number]
+            return
         first = 0
-        for member in self.database.members.values() or (self.database,):
+        for member in database.members.values() or (database,):
             stop = first + len(member.units)
             begin, end = np.searchsorted(searchable, (first, stop))
             yield member, first, searchable[begin:end]

@@ -90,7 +90,11 @@ def test_cluster_tutorial_runs_and_shows_what_is_printed(folder):
     )
     try:
         cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
-        run_lesson(read_lesson("cluster").replace("--address auto", f"--address {cluster.address}"))
+        lesson = read_lesson("cluster")
+        for option in ("--address", "--cluster"):
+            lesson = lesson.replace(f"{option} auto", f"{option} {cluster.address}")
+        # each in a process of its own, as drivers of a cluster are
+        run_lesson(lesson.replace("\ndemiurge ", "\ncommand demiurge "))
     finally:
         ray.shutdown()
         cluster.shutdown()

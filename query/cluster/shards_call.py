@@ -100,7 +100,8 @@ class ShardsCall:
         errors = self._ray.exceptions
         try:
             answer: Answer = self._ray.get(reference)
-        except errors.ActorUnavailableError as error:
+        # arguments are lost if Ray takes this program for dead, as on a machine that is too busy
+        except (errors.ActorUnavailableError, errors.ObjectLostError) as error:
             self._lose(replica, error, for_good=not self._is_alive(replica))
         except (errors.RayActorError, errors.ActorUnschedulableError) as error:
             self._lose(replica, error, for_good=True)

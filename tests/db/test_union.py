@@ -103,6 +103,8 @@ def test_what_two_members_have_is_used_once(parts, caplog):
     assert "2 of the sources of drums are in first" in caplog.text
     paths = [source.path for source in union.sources]
     assert sum("drum_" in path for path in paths) == len(parts["drums"].sources)
+    assert union.members["drums"].index_folder != parts["drums"].index_folder
+    assert union.members["loops"].index_folder == parts["loops"].index_folder
 
 
 def test_the_id_does_not_depend_on_the_order(parts):

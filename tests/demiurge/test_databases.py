@@ -5,11 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
+from db.bands import Bands
 from db.build import build_database
 from db.database import Database
+from db.derived import at_transpositions, only_sources
+from db.keep_bands import keep_bands
 from db.settings import DescriptorSettings
+from db.tags import tag_sources
+from db.union import unite
 from demiurge.bundled import CORPUS_DIR
 from demiurge.databases import name_databases, open_databases
+from demiurge.web.map.layout_files import layout_key
 from files.errors import DatabaseError, ParameterError
 from query.filters import Filters, parse_condition
 from query.index import UnitIndex
@@ -54,8 +60,12 @@ def test_a_database_with_other_settings_is_described_again_once(folder, caplog):
     assert union.settings == Database(folder / "drums.db").settings
     assert any(source.path.startswith("frames:elec_") for source in union.sources)
     assert union.roots.file_of(union.sources[-1].path).is_file()
+    tag_sources(folder / "frames.db", "elec_*", ["electric"])
     again = open_databases(given)
     assert again.id == union.id
+    assert set(again.tags) == {s.path for s in union.sources if s.path.startswith("frames:")}
+    tag_sources(folder / "frames.db", "elec_*", ["electric"], remove=True)
+    assert not open_databases(given).tags
     np.testing.assert_array_equal(again.descriptors, union.descriptors)
 
 
@@ -111,9 +121,39 @@ def test_distances_are_divided_by_the_weight_of_their_database(union):
         Space(union, weights={"loops": 0.0})
 
 
+@pytest.mark.parametrize("kind", ["flat", "ivf"])
+def test_weights_hold_for_what_is_derived_from_databases(union, kind):
+    copies = at_transpositions(union, (0, 1))
+    sequence = union.descriptors[::9]
+    space = Space(copies, weights={"loops": 1e6})
+    found = UnitIndex(space, kind=kind).search(sequence, k=4)
+    everything = space.target_costs(
+        np.arange(copies.n_units),
+        space.unit_vectors(np.arange(copies.n_units)),
+        space.vectors(sequence)[:, None],
+    )
+    np.testing.assert_allclose(found.distances, np.sort(everything, axis=1)[:, :4], rtol=1e-4)
+
+
 def test_cells_are_kept_by_each_database(union, folder):
     exact = UnitIndex(Space(union)).search(union.descriptors, k=5)
     found = UnitIndex(Space(union), kind="ivf").search(union.descriptors, k=5)
     np.testing.assert_array_equal(found.positions, exact.positions)
     kept = [list((folder / f"{name}.db" / "index").glob("*.faiss")) for name in ("drums", "loops")]
     assert all(len(files) == 1 for files in kept)
+
+
+def test_spectra_and_indexes_of_several_are_kept_in_the_cache(union, folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
+    before = sorted(folder.iterdir())
+    assert len(Bands(union)) == union.n_units
+    assert sorted(folder.iterdir()) == before
+    assert keep_bands(union).folder.is_relative_to(tmp_path / "cache")
+    derived = only_sources(unite(union.members), np.arange(len(union.sources) - 1))
+    UnitIndex(Space(derived), kind="ivf")
+    assert list(derived.index_folder.glob("*.faiss"))
+
+
+def test_layouts_depend_on_the_normaliser(union):
+    other = unite(union.members, normaliser="loops")
+    assert layout_key(other) != layout_key(union)

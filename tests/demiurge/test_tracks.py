@@ -2,7 +2,6 @@
 
 import json
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -168,8 +167,7 @@ def test_a_continuation_keeps_to_the_beats_of_a_track_that_are_surer(stems):
     assert not accompanied.has_surer_pulse(None)
     seed = DescriptorSequence(np.zeros((8, 1)), np.full(8, RATE // 8), track, "the track")
     with pytest.MonkeyPatch.context() as patch:
-        known = SimpleNamespace(choose_level=lambda tempo: (tempo, 4))
-        patch.setattr("demiurge.timing.Tempos", lambda _: known)
+        patch.setattr("demiurge.timing.choose_level", lambda tempo, *_: (tempo, 4))
         timing = time_steps(seed, database, 1.2)
     np.testing.assert_allclose(timing.step_samples, np.full(8, 0.15 * RATE), atol=3)
     assert (timing.beats_of, timing.first_part) == ("the track", 0)

@@ -55,4 +55,4 @@ def test_a_cluster_that_wants_a_token_is_told_from_none():
     error = connection_error("head:6379", ConnectionError("Failed to connect to Ray cluster at x"))
     assert type(error) is DemiurgeError
     assert "does not let this program in" in str(error)
-    assert "copy ~/.ray/auth_token from the machine that started it" in str(error)
+    assert "set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token" in str(error)

@@ -85,6 +85,7 @@ def test_stems_of_equal_paths_are_told_apart_by_the_database(tmp_path):
         (("database", "databases", ""), DATABASES["drums"], "must be named by letters"),
         (("database", "databases", "drums"), {"id": "d"}, "root is missing"),
         (("database", "databases", "drums", "root"), "a\0b", "must be the name of a folder"),
+        (("database", "databases", "drums", "root"), "s3://k:s@bucket", "p.json: s3://….*holds"),
         (("steps", 0, "source"), "a/x.wav", "step 0: .*must begin with the name of its database"),
         (("steps", 0, "source"), "horns:x.wav", "one of drums:, strings:, bells.2:"),
         (("steps", 0, "source"), "drums:", "must begin with the name of its database"),

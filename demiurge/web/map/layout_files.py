@@ -30,6 +30,7 @@ def layout_key(database: Database) -> str:
     hashed = xxhash.xxh3_128(f"{VERSION} {database.id} {database.settings.hash}".encode())
     hashed.update(counts.tobytes())
     hashed.update(database.unit_checksums.tobytes())
+    hashed.update(str(database.normaliser_name).encode())
     return hashed.hexdigest()
 
 

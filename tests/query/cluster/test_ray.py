@@ -138,6 +138,7 @@ def test_right_answers_or_clear_errors_whatever_happens(served, described, monke
     two_shards_take_over_while_a_query_goes_on(served, described)
     a_shard_that_hangs_is_asked_elsewhere(served, monkeypatch)
     an_actor_that_ends_in_a_call_is_asked_elsewhere(served, monkeypatch)
+    arguments_that_are_lost_are_sent_again(served, monkeypatch)
     a_catalogue_that_dies_asks_the_shards(served)
     a_database_that_changes_is_warned_of(served, caplog)
     a_node_that_is_lost_in_a_call_is_told(served, monkeypatch)
@@ -191,6 +192,21 @@ def an_actor_that_ends_in_a_call_is_asked_elsewhere(served, monkeypatch):
         prefer(shards, first)
         in_a_call(monkeypatch, lambda: ray.kill(first.actor))
         assert_answers(shards)
+
+
+def arguments_that_are_lost_are_sent_again(served, monkeypatch):
+    get = ray.get
+    lost = [ray.exceptions.OwnerDiedError("00" * 28, None, "")]
+
+    def get_or_lose(*arguments, **options):
+        if lost:
+            raise lost.pop()
+        return get(*arguments, **options)
+
+    with served.connect() as (shards, _), monkeypatch.context() as patch:
+        patch.setattr(ray, "get", get_or_lose)
+        assert_answers(shards)
+    assert not lost
 
 
 def a_catalogue_that_dies_asks_the_shards(served):
