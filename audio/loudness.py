@@ -9,6 +9,7 @@ cut into blocks.
 from array import array
 
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 
 from files.errors import ParameterError
 
@@ -138,16 +139,15 @@ def k_weighted_bins(sample_rate: int, n_samples: int) -> np.ndarray:
     float64, shape (1 + n_samples // 2,): the power response of the weighting, twice for each bin
     that stands for its mirror image as well.
     """
-    from scipy.signal import freqz  # takes a second to import
-
     sides = np.full(1 + n_samples // 2, 2.0)
     sides[0] = 1.0
     if n_samples % 2 == 0:
         sides[-1] = 1.0
     angles = 2 * np.pi * np.arange(len(sides)) / n_samples
+    delay = np.exp(-1j * angles)  # of one sample
     gain = np.ones(len(sides))
     for section in k_weighting(sample_rate):
-        _, response = freqz(section[:3], section[3:], worN=angles)
+        response = polyval(delay, section[:3]) / polyval(delay, section[3:])
         gain *= np.abs(response) ** 2
     return sides * gain
 

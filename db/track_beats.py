@@ -96,10 +96,10 @@ class BeatTracker:
 
     def _smooth(self, beats: np.ndarray) -> np.ndarray:
         """Bring uneven beats to their attacks, along a smooth curve."""
-        from scipy.signal import savgol_filter
-
         if len(beats) < SMOOTH_BEATS:
             return beats
+        from scipy.signal import savgol_filter  # takes half a second to import
+
         return savgol_filter(beats + self._distances(beats), SMOOTH_BEATS, 2)
 
     def _distances(self, beats: np.ndarray) -> np.ndarray:

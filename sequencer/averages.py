@@ -8,11 +8,11 @@ bias correction of Kingma & Ba 2015, arXiv 1412.6980), and the mean of everythin
 
 from collections import deque
 from copy import copy
+from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 from torch import Tensor
 
 Span = int | Literal["all"]
@@ -42,13 +42,23 @@ def slow_averages(sequence: np.ndarray, spans: Spans, *, delay: int = 0) -> np.n
         if span == "all":
             parts.append(known.cumsum(axis=-2) / count)
         else:
-            filtered = lfilter([1 / span], [1, 1 / span - 1], known, axis=-2)
-            parts.append(filtered / (1 - (1 - 1 / span) ** count))
+            decay = 1 - 1 / span
+            parts.append(_accumulate(known / span, decay) / (1 - decay**count))
     width = sequence.shape[-1] * len(spans)
     averages = np.zeros((*sequence.shape[:-1], width), np.float32)
     n_unknown = steps - known.shape[-2]
     averages[..., n_unknown:, :] = np.concatenate(parts, axis=-1)
     return averages
+
+
+def _accumulate(values: np.ndarray, decay: float) -> np.ndarray:
+    """Add to each step (..., steps, n), in place, what came before it, decayed; return it."""
+    steps = np.moveaxis(values, -2, 0)
+    decayed = np.empty(steps.shape[1:])
+    for before, after in pairwise(steps):
+        np.multiply(before, decay, out=decayed)
+        np.add(after, decayed, out=after)
+    return values
 
 
 class SlowAverages:
