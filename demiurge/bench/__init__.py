@@ -103,10 +103,12 @@ def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
     from demiurge.bench.playback import bench_playback
     from demiurge.bench.query import bench_query
     from demiurge.bench.sequencer import bench_sequencer
+    from demiurge.bench.start import bench_start
     from demiurge.bench.synth import bench_synth
     from demiurge.bench.web import bench_web
 
     return {
+        "start": bench_start,
         "db": bench_db,
         "query": bench_query,
         "playback": bench_playback,

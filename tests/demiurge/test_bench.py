@@ -38,6 +38,7 @@ from playback.runs import is_contiguous, join_runs
 
 RATE = 44100
 SMALL = {
+    "start.COMMANDS": ("--help", "query", "browse"),
     "db.SMALL_FILES": 50,
     "db.UNITS": 5000,
     "query.UNITS": 3000,
@@ -63,6 +64,7 @@ SMALL = {
     "cluster.ACTORS": (2,),
 }
 NAMES = {
+    "start": ["start help", "start query", "start browse"],
     "db": ["db", "db bands", "db update", "db open", "db read"],
     "query": ["query search", "query path", "query voices"],
     "playback": [
@@ -203,7 +205,7 @@ def test_command_prints_both_sides_and_the_facts(fake, small):
 
 
 def test_unknown_benchmark_is_refused_with_the_known_ones():
-    with pytest.raises(ParameterError, match=r"'dbs'; known are db, query, playback, sequencer"):
+    with pytest.raises(ParameterError, match=r"'dbs'; known are start, db, query"):
         run_benchmarks(("db", "dbs"), audio=None, repeats=1)
 
 
