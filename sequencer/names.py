@@ -5,6 +5,7 @@ A test checks that they are those of `sequencer.registry`.
 
 ARCHITECTURES = ("lstm", "lstm-seq2seq", "transformer-encoder", "transformer")
 HEADS = ("point", "mixture", "tokens", "contrast")
+DEFAULT_HEAD = "contrast"
 PATTERNS = ("parallel", "delayed", "flattened", "coarse-first")  # of the tokens head
 MASKED = "masked"  # trained like an architecture, but it fills gaps and does not forecast
 

@@ -27,7 +27,7 @@ DRAWN = re.compile(r"[\s━─▁▂▃▄▅▆▇█]+")  # rules as wide as t
 
 def blocks(text: str) -> list[tuple[str, str]]:
     """Return language and text of each fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```([\w{}-]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def shell_lines(text: str) -> list[str]:

@@ -169,6 +169,9 @@ def test_python_example_runs(folder, capsys):
         if language == "python":
             exec(block, names)
     printed = capsys.readouterr().out
+    assert re.search(r"^\d+ units of \d+ sources: \(\d+, 83\)$", printed, re.MULTILINE)
+    assert "backwards: True" in printed
+    assert sf.info("out.wav").frames > 0
     assert "most like the first step: " in printed
     assert "forecasts: (1, 2, 216, 39)" in printed
     assert re.search(r"^mine [\d.]+ [\d.]+ [\d.]+\npersistence [\d.]+ 0.0 ", printed, re.MULTILINE)

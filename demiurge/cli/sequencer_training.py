@@ -33,7 +33,7 @@ from demiurge.cli.options.training import (
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from sequencer.names import ARCHITECTURES, HEADS, MASKED, PATTERNS
+from sequencer.names import ARCHITECTURES, DEFAULT_HEAD, HEADS, MASKED, PATTERNS
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from sequencer.train import ForecasterOptions
     from sequencer.train_masked import MaskedOptions
 
-DEFAULT_HEAD = "contrast"
 FEW_STEPS = 10_000  # four minutes of frames
 
 
