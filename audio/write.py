@@ -41,6 +41,8 @@ class AudioWriter:
         Total number that will be written; a WAV over 4 GiB becomes RF64.
     comment, title : str
         Stored in the file, beside the tag of `audio.renders`; left out if empty.
+    is_render : bool
+        Whether to tag it as made of a plan, so that it is left out of databases.
     shown : path, optional
         Used for messages and for the suffix in place of `path`, if that is only temporary.
 
@@ -61,6 +63,7 @@ class AudioWriter:
         n_samples: int,
         comment: str = "",
         title: str = "",
+        is_render: bool = True,
         shown: str | Path | None = None,
     ) -> None:
         self._path = Path(path)
@@ -77,7 +80,8 @@ class AudioWriter:
         self._dither = np.random.default_rng(DITHER_SEED)
         with self._writing_errors():
             self._file = self._open(found.container, sample_rate, channels)
-            self._write_texts(title=title, comment=comment, software=SOFTWARE)
+            software = SOFTWARE if is_render else ""
+            self._write_texts(title=title, comment=comment, software=software)
 
     def _open(self, container: str, sample_rate: int, channels: int) -> sf.SoundFile:
         sample_bytes = {"PCM_16": 2, "PCM_24": 3}.get(self._encoding, 4)

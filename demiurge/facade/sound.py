@@ -87,7 +87,9 @@ class Sound:
         path = Path(path)
         refuse_existing(path)
         n_samples, channels = self.samples.shape
-        with AudioWriter(path, self.sample_rate, channels, bits=bits, n_samples=n_samples) as file:
+        with AudioWriter(
+            path, self.sample_rate, channels, bits=bits, n_samples=n_samples, is_render=False
+        ) as file:
             file.write(self.samples)
         return path
 

@@ -175,6 +175,14 @@ def test_unreadable_files_are_warned_of(tmp_path):
     assert db.sources == ["good.wav"]
 
 
+def test_saved_sound_goes_into_a_database(tmp_path):
+    (tmp_path / "sounds").mkdir()
+    sound = demiurge.Sound(chord((60, 64), 1), RATE)
+    sound.save(tmp_path / "sounds" / "a.wav")
+    db = demiurge.Database.build(tmp_path / "sounds", tmp_path / "my.db", units="frame")
+    assert db.sources == ["a.wav"]
+
+
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
