@@ -20,6 +20,7 @@ from files.errors import AudioError
 DAMAGED_FRAMES = "some of its frames are damaged: what is heard there may be wrong"
 LOUDEST = 4.0  # of what MPEG audio decodes to; beyond it only frames are that are damaged
 COUNTED = 1 << 16  # samples at a time
+SHORTEST_OPUS = 0.0025  # s, of a packet; if less is missing at the end, none is lost
 MOST_PATH_BYTES = 1000  # libsndfile cuts longer paths off
 
 
@@ -185,6 +186,8 @@ class Decoder:
             if self.layout.is_mpeg and max(block.max(initial=0), -block.min(initial=0)) > LOUDEST:
                 self._noise.is_heard = True
                 np.clip(block, -1, 1, out=block)
+            if not len(block) and self._is_stated_longer(left):
+                block = np.zeros((left, self._file.channels), dtype)
             self._at += len(block)
             if not len(block):
                 n_read = sum(self._lengths[: self._number]) + self._at
@@ -192,6 +195,10 @@ class Decoder:
                     f"its header promises {self.n_samples} samples but {n_read} can be read"
                 )
             return fit_channels(block, self.channels)
+
+    def _is_stated_longer(self, left: int) -> bool:
+        """Whether the last page of Opus says that it ends some samples after its last packet."""
+        return self.subtype == "OPUS" and left < SHORTEST_OPUS * self.sample_rate
 
     def _check_view(self) -> None:
         """Raise what the system refused while libsndfile read."""

@@ -106,7 +106,9 @@ def write(path: Path, samples: np.ndarray, rate: int) -> None:
     samples = samples[: MOST_SECONDS * rate]
     samples = samples / max(1.0, float(np.abs(samples).max()))
     channels = samples.shape[1]
-    with AudioWriter(path, rate, channels, bits="16", n_samples=len(samples)) as writer:
+    with AudioWriter(
+        path, rate, channels, bits="16", n_samples=len(samples), is_render=False
+    ) as writer:
         writer.write(samples.astype(np.float32))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from audio.renders import is_render
 from scripts.make import evaluation_corpora
 from scripts.make.evaluation_corpora import divide_beat, divide_loops, divide_orchestral
 
@@ -34,6 +35,7 @@ def test_every_third_long_track_is_to_be_continued(music, tmp_path, monkeypatch)
     divide_orchestral(tmp_path / "out", music)
     assert names(tmp_path / "out" / "pieces") == ["a.flac", "d.flac", "g.flac"]
     assert names(tmp_path / "out" / "corpus") == ["aa.flac", "b.flac", "c.flac", "e.flac", "f.flac"]
+    assert not any(map(is_render, (tmp_path / "out" / "corpus").iterdir()))  # to be built of
 
 
 def test_tracks_and_songs_are_in_one_part_only_and_menus_in_none(music, tmp_path):

@@ -142,6 +142,23 @@ def test_opus_that_ends_with_an_empty_page(tmp_path):
     np.testing.assert_array_equal(samples, whole)
 
 
+def test_opus_whose_last_page_is_stated_longer(tmp_path):
+    *pages, last = ogg_pages(OPUS)
+    granule = int.from_bytes(last[6:14], "little")
+    packets_stop = granule + -granule % 480  # of 10 ms
+
+    def stated(excess):
+        return b"".join([*pages, changed_page(last, granule=packets_stop + excess)])
+
+    exact, _ = read(tmp_path, stated(0))
+    samples, warnings = read(tmp_path, stated(10))
+    np.testing.assert_array_equal(samples, np.concatenate([exact, np.zeros((10, 1))]))
+    assert warnings == ()
+    assert len(read(tmp_path, stated(119))[0]) == len(exact) + 119
+    with pytest.raises(AudioError, match=f"but {len(exact)} can be read"):
+        read(tmp_path, stated(120))  # a packet may have been lost
+
+
 def test_unmarked_end_is_told(tmp_path):
     for content in (VORBIS, OPUS):
         whole = read(tmp_path, content)[0]
