@@ -213,7 +213,7 @@ class Database:
         Parameters
         ----------
         seed : str, Path or Sound
-        model : Forecaster, str or Path
+        model : demiurge.Forecaster, str or Path
             Trained on a database with the same settings.
         seconds : float
             Length of the continuation.

@@ -27,8 +27,8 @@ class Sound:
 
     Attributes
     ----------
-    samples : ndarray, float32, shape (n_samples, channels)
-        Made from what is given; mono may be (n_samples,). Full scale is 1.
+    samples : ndarray, float32, shape (length, channels)
+        Made from what is given; mono may be (length,). Full scale is 1.
     sample_rate : int
         Hz.
     """
