@@ -11,7 +11,7 @@ from scripts.make.pictures.style import BLUE, GREY, ORANGE, new_figure
 
 def draw_losses(log: Path) -> Figure:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    lines = [line for line in lines if "validation/loss" in line]
+    lines = [line for line in lines if {"train/loss", "validation/loss"} <= line.keys()]
     epochs = [line["epoch"] for line in lines]
     train = [line["train/loss"] for line in lines]
     validation = [line["validation/loss"] for line in lines]
