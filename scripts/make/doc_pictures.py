@@ -24,7 +24,7 @@ from scripts.make.pictures.synthesis import draw_synthesis
 def main(demo: Path, out: Path) -> None:
     shutil.copyfile(demo / "overview.png", out / "overview.png")
     save(draw_analysis(), out / "db.png")
-    save(draw_path(Database(demo / "corpus.db")), out / "query.png")
+    save(draw_path(Database(demo / "frames.db")), out / "query.png")
     save(draw_join(), out / "playback.png")
     save(draw_synthesis(), out / "synth.png")
     save(draw_losses(demo / "forecaster" / "log.jsonl"), out / "training.png")
