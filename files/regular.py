@@ -23,6 +23,9 @@ KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
+# flags that Windows does not have
+CLOSED_IN_CHILDREN = getattr(os, "O_CLOEXEC", 0)
+NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
 
 
 def open_regular(
@@ -41,7 +44,7 @@ def open_regular(
     """
     try:
         # a named pipe without a writer would block
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, os.O_RDONLY | CLOSED_IN_CHILDREN | NOT_WAITING)
     except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
         advice = _advice(reason, remedy)
         raise error(f"{path}: cannot be read ({system_reason(reason)}); {advice}") from reason

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -157,7 +158,9 @@ def _of_upload(message: str) -> str:
 
 
 def _limit_process() -> None:
-    """Limit the memory, time and file size of this process."""
+    """Limit the memory, time and file size of this process, where the system can."""
+    if os.name != "posix":
+        return
     import resource
 
     limits = {
