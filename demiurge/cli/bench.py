@@ -42,7 +42,8 @@ def bench(
 ) -> None:
     """Measure rooms NAMEs, each against a baseline in the same run.
 
-    NAMEs are db, query, playback, sequencer, synth, web, live and cluster; all of them by default.
+    NAMEs are start (commands from the shell), db, query, playback, sequencer, synth, web, live and
+    cluster; all of them by default.
     """
     from demiurge.bench import run_benchmarks
 
