@@ -774,7 +774,7 @@ def refused(work, tmp_path, tabla):
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "brief.wav: it is not UTF-8 text; correct", 1),
         (
             "bench nothing",
-            "unknown benchmark 'nothing'; known are db, query, playback, sequencer",
+            "unknown benchmark 'nothing'; known are start, db, query, playback, sequencer",
             2,
         ),
         ("demo --out {tmp}/empty", "exists; give another folder with --out, or --force", 2),
