@@ -28,9 +28,9 @@ def chroma_filterbank(sample_rate: int, n_fft: int) -> np.ndarray:
     widths = np.append(np.maximum(np.diff(semitones), 1.0), 1.0)
     distances = semitones - np.arange(CLASSES, dtype=float)[:, None]
     half = CLASSES / 2
-    distances = np.remainder(distances + half + 10 * CLASSES, CLASSES) - half  # to the nearest one
+    distances = np.remainder(distances + half, CLASSES) - half  # to the nearest one
     weights = np.exp(-0.5 * (2 * distances / widths) ** 2)
-    weights /= np.sqrt(np.sum(np.abs(weights) ** 2, axis=0, keepdims=True))
+    weights /= np.sqrt(np.sum(weights**2, axis=0))
     weights *= np.exp(-0.5 * ((semitones / CLASSES - OCTAVE_CENTRE) / OCTAVE_WIDTH) ** 2)
     from_c = np.roll(weights, A, axis=0)
     return np.ascontiguousarray(from_c[:, : 1 + n_fft // 2], dtype=np.float32)

@@ -12,6 +12,8 @@ from typing import Any
 from files.errors import ParameterError, install_command
 
 STARTING_SECONDS = 60  # at most
+# all that the browser asks for to draw a database
+FIRST_PICTURE = ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")
 
 
 class Client:

@@ -21,7 +21,7 @@ from db.build import build_database
 from db.database import Database
 from demiurge.bench import Result, medians
 from demiurge.bench.playback import own_cache
-from demiurge.bench.served import STARTING_SECONDS, Client
+from demiurge.bench.served import FIRST_PICTURE, STARTING_SECONDS, Client
 from files.cache import FOLDER_VARIABLE
 from files.errors import DemiurgeError
 
@@ -30,7 +30,6 @@ MODEL_MINUTES = "0.2"
 COMMANDS = ("--help", "query", "mosaic", "render", "browse")
 IMPORTS = "import torch, librosa.feature, faiss, soundfile"
 BASELINE = "Python alone, importing torch, librosa.feature, faiss and soundfile"
-FIRST_PICTURE = ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")
 
 
 def bench_start(audio: Path, repeats: int, full: bool) -> list[Result]:

@@ -20,7 +20,7 @@ from db.database import Database
 from demiurge.bench import Result, medians
 from demiurge.bench.playback import own_cache
 from demiurge.bench.query import make_database
-from demiurge.bench.served import Client, serve
+from demiurge.bench.served import FIRST_PICTURE, Client, serve
 from playback.plan import Plan, Step
 from playback.render import render
 
@@ -55,8 +55,7 @@ def bench_map(database: Path, repeats: int) -> Result:
         folder = servers.enter_context(tempfile.TemporaryDirectory())
         servers.enter_context(own_cache(Path(folder)))
         client = servers.enter_context(serve(database))
-        paths = ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")
-        sizes["MB sent"] = sum(len(client.get(path)) for path in paths) // 10**6
+        sizes["MB sent"] = sum(len(client.get(path)) for path in FIRST_PICTURE) // 10**6
 
     def theirs() -> None:
         text = map_as_text(database)

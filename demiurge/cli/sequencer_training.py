@@ -32,11 +32,9 @@ from demiurge.cli.options.training import (
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
 from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
-from files.errors import ParameterError
 from sequencer.names import ARCHITECTURES, DEFAULT_HEAD, HEADS, MASKED, PATTERNS
 
 if TYPE_CHECKING:
-    from db.database import Database
     from sequencer.condition import GroupSteps
     from sequencer.sequence_training import ForecasterSummary
     from sequencer.train import ForecasterOptions
@@ -59,6 +57,7 @@ def make_training_options(
     device: str,
 ) -> ForecasterOptions | MaskedOptions:
     """Return `ForecasterOptions`, or `MaskedOptions`, from the command's options."""
+    from demiurge.train import refuse_with_masked
     from sequencer.train import ForecasterOptions
     from sequencer.train_masked import MaskedOptions
 
@@ -77,15 +76,6 @@ def make_training_options(
         )
     refuse_with_masked({"--pattern": pattern, "--head": None if head == "tokens" else head})
     return MaskedOptions(**given)
-
-
-def refuse_with_masked(given: dict[str, Any]) -> None:
-    """Raise ParameterError if one of these options is given, which is not None."""
-    for name, value in given.items():
-        if value is not None:
-            raise ParameterError(
-                f"{name} {value} does not go with --architecture {MASKED}; leave {name} out"
-            )
 
 
 training_options = option_group(
@@ -168,6 +158,7 @@ def train(
     Several processes started by torchrun share the work.
     """
     from db.database import Database
+    from demiurge.train import train_on
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
@@ -193,40 +184,6 @@ def train(
         echo_summary(model_dir, summary)
     if summary.stopped_by == "interrupt":
         raise SystemExit(1)  # of the main process only: torchrun would stop the others
-
-
-def train_on(
-    database: Database,
-    model_dir: Path,
-    options: ForecasterOptions | MaskedOptions,
-    *,
-    coarse: GroupSteps | None,
-    with_sources: str | None,
-    **how: Any,
-) -> ForecasterSummary:
-    """Train what the options are of on the sequences of a database."""
-    from demiurge.model_descriptors import codec_of_frames
-    from demiurge.tracks import pair_tracks
-    from sequencer.train import ForecasterOptions, train_forecaster
-    from sequencer.train_masked import train_masked
-
-    if not isinstance(options, ForecasterOptions):
-        refuse_with_masked({"--coarse": coarse, "--with": with_sources})
-    how |= {"settings": database.settings, "normaliser": database.normaliser}
-    of_tokens = not isinstance(options, ForecasterOptions) or options.head == "tokens"
-    codec = codec_of_frames(database.settings) if of_tokens else None
-    if codec and codec.n_codebooks:
-        how["levels"] = codec.levels()
-    if not isinstance(options, ForecasterOptions):
-        return train_masked(list(database.sequences()), model_dir, options=options, **how)
-    tracks = None
-    if with_sources is None:
-        sequences = list(database.sequences())
-    else:
-        sequences, tracks = pair_tracks(database, with_sources)
-    return train_forecaster(
-        sequences, model_dir, options=options, coarse=coarse, tracks=tracks, **how
-    )
 
 
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:

@@ -1,6 +1,7 @@
 """What may be asked of a search, named as the options of the commands."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from demiurge.domains import Domains
@@ -71,8 +72,7 @@ def names(known: type) -> list[str]:
 def mosaic_search(given: Mapping[str, Any]) -> tuple[SearchSettings, Domains]:
     """Return what `demiurge mosaic` makes of its options."""
     check_known(given, MosaicChoice)
-    chance = {name: given[name] for name in ("temperature", "random_seed") if name in given}
-    path = PathOptions(**_chosen(given, PATH), **chance)
+    path = PathOptions(**_chosen(given, (*PATH, "temperature", "random_seed")))
     voices = VoiceOptions(
         given.get("voices", 1), given.get("transpose", 0), given.get("follow", "both")
     )
@@ -86,9 +86,8 @@ def mosaic_search(given: Mapping[str, Any]) -> tuple[SearchSettings, Domains]:
 def continuation_search(given: Mapping[str, Any]) -> tuple[SearchSettings, SamplingOptions]:
     """Return what `demiurge render` makes of its options."""
     check_known(given, ContinuationChoice)
-    defaults = {name: getattr(CONTINUATION_PATH, name) for name in PATH}
     search = SearchSettings(
-        path=PathOptions(**{**defaults, **_chosen(given, PATH)}),
+        path=replace(CONTINUATION_PATH, **_chosen(given, PATH)),
         voices=VoiceOptions(given.get("voices", 1)),
         **_units(given),
     )

@@ -87,7 +87,7 @@ class Database:
             If the folder has no audio, or the database has other settings or cannot be written.
         """
         joined = None if descriptors is None else ",".join(descriptors)
-        asked = AskedSettings(joined, units, None, None, None, None, None)
+        asked = AskedSettings(descriptors=joined, units=units)
         report = build_database(
             folder, path, settings=asked.settings(Path(path)), open_model=open_model
         )
@@ -141,7 +141,7 @@ class Database:
         with SourceReader(
             self.stored.roots, sample_rate=self.sample_rate, channels=channels, outside=True
         ) as reader:
-            reader.length(source.path)
+            reader.length(source.path)  # decodes it, if need be
             reader.read_into(samples, source.path, int(self.units.start_sample[unit]))
         return Sound(samples, self.sample_rate)
 

@@ -7,12 +7,13 @@ import numpy as np
 
 from demiurge.facade.sound import Sound, as_file
 from demiurge.sequences import forecast
+from demiurge.train import train_on
 from files.errors import ParameterError
 from sequencer.forecaster import Forecaster as TrainedForecaster
 from sequencer.names import DEFAULT_HEAD
 from sequencer.sampling import SamplingOptions
 from sequencer.sequence_training import ForecasterSummary
-from sequencer.train import ForecasterOptions, train_forecaster
+from sequencer.train import ForecasterOptions
 from training.checkpoint import holds_model
 
 if TYPE_CHECKING:
@@ -68,14 +69,7 @@ class Forecaster:
         options = ForecasterOptions(
             architecture=architecture, head=head, minutes=minutes, random_seed=random_seed
         )
-        stored = database.stored
-        summary = train_forecaster(
-            list(stored.sequences()),
-            path,
-            settings=stored.settings,
-            normaliser=stored.normaliser,
-            options=options,
-        )
+        summary = train_on(database.stored, path, options)
         forecaster = cls(path)
         forecaster.summary = summary
         return forecaster

@@ -24,13 +24,13 @@ analysis_option = partial(option, heading="The analysis")
 class AskedSettings:
     """The options as given; None means as in the database, or the default."""
 
-    descriptors: str | None
-    units: str | None
-    min_unit_ms: float | None
-    max_unit_ms: float | None
-    sample_rate: int | None
-    hop_length: int | None
-    window_centre: str | None
+    descriptors: str | None = None
+    units: str | None = None
+    min_unit_ms: float | None = None
+    max_unit_ms: float | None = None
+    sample_rate: int | None = None
+    hop_length: int | None = None
+    window_centre: str | None = None
 
     @property
     def names(self) -> list[str]:
