@@ -88,6 +88,8 @@ def compare(folder: Path, queries: np.ndarray) -> None:
             index.ask()
     print("| index | build, s | memory, MB | together, ms | alone, ms | recall@64 |")
     print("|---|---|---|---|---|---|")
+    for index in kept:
+        index.end()
     exact = kept[0].answers[0].found  # of ours, flat, which compares every unit
     for index in kept:
         for row in index.rows(exact):
@@ -121,8 +123,11 @@ class Kept:
         self._built, self._memory = self._connection.recv()
 
     def ask(self) -> None:
-        self._connection.send(None)
+        self._connection.send(True)
         self.answers += self._connection.recv()
+
+    def end(self) -> None:
+        self._connection.send(False)
 
     def rows(self, exact: np.ndarray) -> Iterator[str]:
         for name in dict.fromkeys(answer.name for answer in self.answers):
@@ -137,15 +142,14 @@ class Kept:
 
 
 def serve(connection: Connection, build: Callable[[], Searches], queries: np.ndarray) -> None:
-    """Build an index, then search whenever it is asked to, and send the answers."""
+    """Build an index, then search whenever True comes, and send the answers."""
     before = resident()
     started = time.perf_counter()
     searches = build()
     for search in searches.values():
         search(queries[:1])
     connection.send((time.perf_counter() - started, resident() - before))
-    while True:
-        connection.recv()
+    while connection.recv():
         connection.send([ask(name, search, queries) for name, search in searches.items()])
 
 
