@@ -64,7 +64,8 @@ def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
 
 def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:
     """Return the energy after each block's start over that before; None with too few blocks."""
-    rise = np.zeros_like(sides)
+    rise = np.empty_like(sides)
+    rise[:, 0] = 0
     np.subtract(sides[:, 1:], sides[:, :-1], out=rise[:, 1:])
     blocks = rise.reshape(len(sides), -1, block * sides.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * sides.shape[2])
