@@ -59,7 +59,10 @@ def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
     padded = np.zeros((len(ratio), ratio.shape[1] + 2 * AFTER_BLOCKS))
     padded[:, AFTER_BLOCKS:-AFTER_BLOCKS] = ratio
     neighbours = np.lib.stride_tricks.sliding_window_view(padded, 2 * AFTER_BLOCKS + 1, axis=1)
-    return (ratio == neighbours.max(axis=2)) & (ratio > RISE)
+    attacks = ratio > RISE
+    rises = np.nonzero(attacks)
+    attacks[rises] = ratio[rises] == neighbours[rises].max(axis=1)
+    return attacks
 
 
 def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:

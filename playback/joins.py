@@ -207,15 +207,20 @@ def _read_sides(
 
     So a crossfade is known before it is known at which gain the incoming run goes on.
     """
-    outgoing = np.zeros((len(joins), 2 * reach, channels), np.float32)
-    incoming = np.zeros_like(outgoing)
+    outgoing = np.empty((len(joins), 2 * reach, channels), np.float32)
+    incoming = np.empty_like(outgoing)
     for row, join in enumerate(joins):
-        if join.outgoing is not None:
+        if join.outgoing is None:
+            outgoing[row] = 0
+        else:
             ending = audio[join.outgoing]
             ending.read(outgoing[row], ending.step.n_samples - reach)
-        if join.incoming is not None:
-            audio[join.incoming].read_ahead(reach)
-            audio[join.incoming].read(incoming[row], -reach, steady_from=int(right[row]))
+        if join.incoming is None:
+            incoming[row] = 0
+        else:
+            beginning = audio[join.incoming]
+            beginning.read_ahead(reach)
+            beginning.read(incoming[row], -reach, steady_from=int(right[row]))
     return outgoing, incoming
 
 
