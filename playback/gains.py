@@ -110,9 +110,7 @@ def _smooth_fall(x: np.ndarray) -> np.ndarray:
     return _smooth(1 - x)
 
 
-def fade_curve(
-    start: np.ndarray, length: np.ndarray, extent: int, curve: Curve
-) -> np.ndarray:
+def fade_curve(start: np.ndarray, length: np.ndarray, extent: int, curve: Curve) -> np.ndarray:
     """Return a function of x around the joins; x is 0 before the fade, 1 after it.
 
     The result is float32 of shape (joins, 2 * extent). Many joins have the same fade, which is

@@ -286,9 +286,8 @@ def _cut_rows(
     """Return each join with its part of the mixed audio, by its row in the batch."""
     reach = mixed.shape[1] // 2
     made = {}
-    for row, number in enumerate(rows):
-        left = int(overlaps.left[row])
-        right = int(overlaps.right[row])
+    changed = zip(overlaps.left.tolist(), overlaps.right.tolist(), strict=True)
+    for row, (number, (left, right)) in enumerate(zip(rows, changed, strict=True)):
         samples = mixed[row, reach - left : reach + right]
         made[number] = MadeJoin(batch[number], left, right, samples, overlaps, row, reach)
     return made
