@@ -86,9 +86,11 @@ class UnitRows:
         DatabaseError
             If some are damaged on disk.
         """
-        for number in np.unique(numbers[~self._intact[numbers]]):
-            self.of_source(number)
-        self.all_intact = bool(self._intact.all())
+        unread = numbers[~self._intact[numbers]]
+        if len(unread):
+            for number in np.unique(unread):
+                self.of_source(number)
+            self.all_intact = bool(self._intact.all())
 
     def take(self, ids: np.ndarray) -> np.ndarray:
         """Return the rows of known unit ids, unchecked; shape (len(ids), n_columns)."""
