@@ -96,7 +96,7 @@ class UnitRows:
         """Return the rows of known unit ids, unchecked; shape (len(ids), n_columns)."""
         if len(self._shards) == 1:
             ((shard, rows),) = self._shards.items()
-            return np.asarray(rows).take(ids - shard * self._capacity, axis=0)
+            return rows.take(ids - shard * self._capacity, axis=0)
         return self._take_from_many(ids)
 
     def _take_from_many(self, ids: np.ndarray) -> np.ndarray:
