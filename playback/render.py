@@ -23,8 +23,6 @@ from playback.plan_audio import BLOCK_SAMPLES, PlanAudio
 
 # samples at the start of a render that are not made again if a later one is too high
 KEPT_SAMPLES = 1 << 22
-    1 << 22
-)  # at a render's start; they need not be made again if a later one is too high
 
 
 @dataclass(frozen=True)
