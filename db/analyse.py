@@ -148,9 +148,10 @@ def _analyse_file(path: str, task: Task) -> Analysis:
         analysis = _analyse_content(path, task, stamp)
         after = os.stat(path)
     except OSError as error:
-        return Analysis(
-            "", error=f"cannot be read ({system_reason(error)}); check the file and its permissions"
-        )
+        what, remedy = "", "check the file and its permissions"
+        if os.path.islink(path) and not os.path.exists(path):
+            what, remedy = f"is a link to {os.readlink(path)}, and ", "mend or remove the link"
+        return Analysis("", error=f"{what}cannot be read ({system_reason(error)}); {remedy}")
     except DemiurgeError as error:
         if isinstance(error, ParameterError):  # about the computer, not the file
             stamp = ("", 0, 0)

@@ -14,6 +14,7 @@ from files.errors import ParameterError, install_command
 from files.names import quoted
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
+from query.audible import is_audible_throughout
 from query.closed_loop import Scorer, find_continuations
 from query.cluster.alike import settle_likeness
 from query.names import MOST_TRANSPOSE
@@ -126,8 +127,8 @@ def continue_seed(
     if n_voices > 1:
         check_has_chroma(f"voices={n_voices}", database)
     search = replace(search, filters=settle_likeness(database, search.filters))
-    counts, with_pulse = count_allowed(database, search.filters)
-    if not with_pulse:
+    allowed = count_allowed(database, search.filters)
+    if not allowed.have_pulse:
         seed = replace(seed, grid=None)
     timing = time_steps(seed, database, seconds)
     wanted = Wanted(
@@ -137,6 +138,8 @@ def continue_seed(
         scorer if scorer.has_affinities else None,
         seconds=seconds * n_voices,
         run_seconds=min(search.path.max_run, seconds),
+        audible_only=allowed.n_audible > 0
+        and is_audible_throughout(seed.descriptors, seed.step_samples, database.settings),
         transpose=transpose,
         seed_source=seed_source,
     )
@@ -167,7 +170,7 @@ def continue_seed(
     n_sources = len(np.unique(database.units.source[world.positions]))
     return [
         Continuation(
-            paths[first : first + n_voices], timing, space, counts, world_seconds, n_sources
+            paths[first : first + n_voices], timing, space, allowed.counts, world_seconds, n_sources
         )
         for first in range(0, len(paths), n_voices)
     ]

@@ -15,6 +15,7 @@ from db.settings import METRICAL
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing
 from query.apply_filters import apply_filters
+from query.audible import audible_units
 from query.closed_loop import Scorer
 from query.cluster.corpus import Part
 from query.cluster.paged import PagedDatabase
@@ -38,7 +39,7 @@ from query.style import (
 
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
-BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
+BLOCK_UNITS = 1 << 13  # whose affinities are found at a time: they fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Wanted:
         How much of the corpus is wanted.
     run_seconds : float
         How much of it may be played in a run.
+    audible_only : bool
+        Whether units that can hardly be heard are left out.
     transpose : int
         Semitones by which sources may be transposed.
     seed_source : int, optional
@@ -68,6 +71,7 @@ class Wanted:
     scorer: Scorer | None
     seconds: float
     run_seconds: float
+    audible_only: bool
     transpose: int = 0
     seed_source: int | None = None
 
@@ -90,8 +94,33 @@ class Nearest:
     semitones: np.ndarray
 
 
-def count_allowed(database: Database, filters: Filters) -> tuple[dict[str, int], bool]:
-    """Count the units that filters leave, and say whether enough of them have a pulse.
+@dataclass(frozen=True)
+class Allowed:
+    """The units that filters leave.
+
+    Attributes
+    ----------
+    counts : dict
+        How many each filter leaves.
+    n_audible : int
+        How many of those that all leave can be heard; see `query.audible`.
+    n_samples, with_pulse : int
+        How long these last, and those of them that have a pulse.
+    """
+
+    counts: dict[str, int]
+    n_audible: int
+    n_samples: int
+    with_pulse: int
+
+    @property
+    def have_pulse(self) -> bool:
+        """Whether enough of them have one."""
+        return self.n_samples > 0 and self.with_pulse >= LEAST_WITH_PULSE * self.n_samples
+
+
+def count_allowed(database: Database, filters: Filters) -> Allowed:
+    """Count the units that filters leave.
 
     Raises
     ------
@@ -99,22 +128,25 @@ def count_allowed(database: Database, filters: Filters) -> tuple[dict[str, int],
         As `query.apply_filters.filter_units`.
     """
     found = on_each_part(database, _count_in_part, filters)
-    counts = {name: sum(one[0][name] for one in found) for name in found[0][0]}
+    counts = {name: sum(one.counts[name] for one in found) for name in found[0].counts}
     check_some_left(database.path, counts)
-    with_pulse = sum(one[1] for one in found)
-    n_samples = sum(one[2] for one in found)
-    return counts, bool(with_pulse >= LEAST_WITH_PULSE * n_samples and n_samples)
+    return Allowed(
+        counts,
+        sum(one.n_audible for one in found),
+        sum(one.n_samples for one in found),
+        sum(one.with_pulse for one in found),
+    )
 
 
-def _count_in_part(part: Part, filters: Filters) -> tuple[dict[str, int], int, int]:
-    """Return counts, and the samples of allowed units: those with a pulse, and all."""
+def _count_in_part(part: Part, filters: Filters) -> Allowed:
     database = part.database
     allowed, counts = apply_filters(database, filters)
-    if not database.settings.is_metrical:
-        return counts, 0, 0
+    n_audible = int((allowed & audible_units(database)).sum())
     n_samples = database.units.n_samples[allowed]
-    with_pulse = n_samples[database.column("pulse")[allowed] > 0]
-    return counts, int(with_pulse.sum()), int(n_samples.sum())
+    with_pulse = 0
+    if database.settings.is_metrical:
+        with_pulse = int(n_samples[database.column("pulse")[allowed] > 0].sum())
+    return Allowed(counts, n_audible, int(n_samples.sum()), with_pulse)
 
 
 def find_world(database: Database, wanted: Wanted) -> tuple[World, Database]:
@@ -156,7 +188,7 @@ def _nearest_in_part(part: Part, wanted: Wanted) -> Nearest:
             semitones[wanted.seed_source - part.first_source] = 0
         space = wanted.search.space(transposed(database, semitones))
         distances = _distances(wanted, space) + costs
-    allowed = apply_filters(database, wanted.search.filters)[0] & ~of_seed
+    allowed = _allowed(database, wanted) & ~of_seed
     nearest = nearest_in_style(distances, allowed, database, seconds=wanted.seconds)
     return Nearest(
         nearest + part.first_position, units.n_samples[nearest], distances[nearest], semitones
@@ -169,11 +201,17 @@ def _world_of_part(part: Part, wanted: Wanted, chosen: np.ndarray) -> World:
     of_seed = _is_of_seed(part, wanted)
     is_chosen = np.zeros(len(database.units), bool)
     is_chosen[chosen] = True
-    allowed = apply_filters(database, wanted.search.filters)[0] & ~of_seed
+    allowed = _allowed(database, wanted) & ~of_seed
     kept = with_followers(is_chosen, database, wanted.run_seconds) & allowed
     positions = np.flatnonzero(kept | of_seed)
     costs = _unit_costs(wanted.timing, wanted.search.space(database), positions)
     return World(positions + part.first_position, costs)
+
+
+def _allowed(database: Database, wanted: Wanted) -> np.ndarray:
+    """Return which units may be played, bool, (n_units,)."""
+    allowed = apply_filters(database, wanted.search.filters)[0]
+    return allowed & audible_units(database) if wanted.audible_only else allowed
 
 
 def _is_of_seed(part: Part, wanted: Wanted) -> np.ndarray:

@@ -91,7 +91,7 @@ def parse_document(
         raise error(f"{where}: it has more than {MAX_VALUES} values; {remedy}")
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as reason:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
         whole = ESCAPE.sub(_whole_letter, data)
         if whole != data:
             return parse_document(whole, kind, where=where, error=error, remedy=remedy)

@@ -232,7 +232,8 @@ class ForecasterScorer:
     def _normalise(self, raw: np.ndarray) -> Tensor:
         """Return the z-scored independent columns of raw rows."""
         columns = static_columns(self._forecaster.config.settings)
-        static = np.ascontiguousarray(raw[..., columns], np.float32)
+        static = raw if len(columns) == raw.shape[-1] else raw[..., columns]
+        static = np.ascontiguousarray(static, np.float32)
         return self._forecaster.normalise(torch.from_numpy(static).to(self._forecaster.mean.device))
 
     def _to_tensor(self, positions: np.ndarray) -> Tensor:

@@ -23,9 +23,9 @@ from scipy.sparse import csr_array
 from audio.mel import mel_filterbank
 from db.settings import DescriptorSettings
 
-# frames per FFT: few enough for the processor's cache, many enough that threads seldom wait for
-# Python's lock
+# frames that are described at a time: many enough that threads seldom wait for Python's lock
 BLOCK_FRAMES = 256
+CACHED_FRAMES = 64  # whose windowed samples and spectra are in the processor's cache together
 AMIN = 1e-10  # floor of the power, -100 dB
 
 
@@ -55,10 +55,14 @@ class Frames:
     @cached_property
     def power(self) -> np.ndarray:
         """|FFT|² of the Hann-windowed frames, float32, shape (frames, 1 + n_fft // 2)."""
-        spectrum = rfft(self.samples * hann(self.settings.n_fft), axis=1, overwrite_x=True)
-        squares = spectrum.view(np.float32)
-        np.square(squares, out=squares)
-        return squares[:, ::2] + squares[:, 1::2]
+        window = hann(self.settings.n_fft)
+        power = np.empty((len(self), 1 + self.settings.n_fft // 2), np.float32)
+        for start in range(0, len(self), CACHED_FRAMES):
+            part = slice(start, start + CACHED_FRAMES)
+            squares = rfft(self.samples[part] * window, axis=1, overwrite_x=True).view(np.float32)
+            np.square(squares, out=squares)
+            np.add(squares[:, ::2], squares[:, 1::2], out=power[part])
+        return power
 
     @cached_property
     def magnitude(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -161,11 +161,16 @@ def echo_names(what: str, names: list[str]) -> None:
 
 
 def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
-    """Print a text for each of many files on standard error, equal texts of many on one line."""
-    names_by_text: dict[str, list[str]] = {}
+    """Print a text for each of many files on standard error, equal texts of many on one line.
+
+    Texts are equal, too, that differ only in the file's own name, as in a command to convert it.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
     for name, text in told:
-        names_by_text.setdefault(text, []).append(name)
-    for text, names in names_by_text.items():
+        groups.setdefault(text.replace(f"{PurePath(name).stem}.", ""), []).append((name, text))
+    for group in groups.values():
+        names = [name for name, _ in group]
+        text = group[0][1]
         if len(names) == 1:
             echo_line(f"  {what}: {names[0]}: {text}", err=True)
             continue

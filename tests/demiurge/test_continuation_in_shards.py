@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
@@ -132,3 +133,19 @@ def test_filters_that_leave_nothing(database):
     for each in (database, paged):
         with pytest.raises(ParameterError, match="the filters leave no unit"):
             carry_on(each, Alike(), search=search)
+
+
+def test_silence_after_a_piece_is_not_played(tmp_path):
+    """Filters that leave nothing else leave it."""
+    (tmp_path / "c").mkdir()
+    samples, rate = sf.read(CORPUS_DIR / "loop_garzul.ogg", always_2d=True)
+    silence = np.zeros((8 * rate, samples.shape[1]))
+    sf.write(tmp_path / "c" / "piece.wav", np.concatenate([samples, silence]), rate)
+    build_database(tmp_path / "c", tmp_path / "db", settings=FOR_CONTINUATIONS)
+    database = Database(tmp_path / "db")
+    loudness = database.column("loudness")
+    assert (loudness < -65).sum() > 10
+    positions = carry_on(database, WithAffinities())[0].voices[0].positions
+    assert loudness[positions].min() > -65
+    silent = SearchSettings(path=CONTINUATION_PATH, filters=Filters(loudness=(-70, -66)))
+    assert len(carry_on(database, Alike(), search=silent)[0].voices[0].positions)
