@@ -86,15 +86,17 @@ class UnitRows:
         DatabaseError
             If some are damaged on disk.
         """
-        for number in np.unique(numbers[~self._intact[numbers]]):
-            self.of_source(number)
-        self.all_intact = bool(self._intact.all())
+        unread = numbers[~self._intact[numbers]]
+        if len(unread):
+            for number in np.unique(unread):
+                self.of_source(number)
+            self.all_intact = bool(self._intact.all())
 
     def take(self, ids: np.ndarray) -> np.ndarray:
         """Return the rows of known unit ids, unchecked; shape (len(ids), n_columns)."""
         if len(self._shards) == 1:
             ((shard, rows),) = self._shards.items()
-            return np.asarray(rows).take(ids - shard * self._capacity, axis=0)
+            return rows.take(ids - shard * self._capacity, axis=0)
         return self._take_from_many(ids)
 
     def _take_from_many(self, ids: np.ndarray) -> np.ndarray:

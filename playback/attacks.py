@@ -59,12 +59,16 @@ def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
     padded = np.zeros((len(ratio), ratio.shape[1] + 2 * AFTER_BLOCKS))
     padded[:, AFTER_BLOCKS:-AFTER_BLOCKS] = ratio
     neighbours = np.lib.stride_tricks.sliding_window_view(padded, 2 * AFTER_BLOCKS + 1, axis=1)
-    return (ratio == neighbours.max(axis=2)) & (ratio > RISE)
+    attacks = ratio > RISE
+    rises = np.nonzero(attacks)
+    attacks[rises] = ratio[rises] == neighbours[rises].max(axis=1)
+    return attacks
 
 
 def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:
     """Return the energy after each block's start over that before; None with too few blocks."""
-    rise = np.zeros_like(sides)
+    rise = np.empty_like(sides)
+    rise[:, 0] = 0
     np.subtract(sides[:, 1:], sides[:, :-1], out=rise[:, 1:])
     blocks = rise.reshape(len(sides), -1, block * sides.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * sides.shape[2])

@@ -68,18 +68,21 @@ def cross(
     overlaps : Overlaps
     """
     overlaps = plan_overlaps(outgoing, incoming, limits, options=options, sample_rate=sample_rate)
-    mixed = mix(outgoing, incoming, overlaps, options.fade)
-    too_high = _peaks(mixed) > 1
-    if too_high.any():
-        too_high &= (_peaks(outgoing) <= 1) & (_peaks(incoming) <= 1)
-        overlaps = _limit_gains(overlaps, too_high)
-        mixed = mix(outgoing, incoming, overlaps, options.fade)
+    extent = overlaps.extent
+    mixed = mix(outgoing, incoming, overlaps, extent, options.fade)
+    rows = np.flatnonzero(_peaks(mixed) > 1)
+    rows = rows[(_peaks(outgoing[rows]) <= 1) & (_peaks(incoming[rows]) <= 1)]
+    if len(rows):
+        overlaps = _limit_gains(overlaps, rows)
+        lower = mix(outgoing[rows], incoming[rows], overlaps.rows(rows), extent, options.fade)
+        mixed[rows] = lower
     return mixed, overlaps
 
 
-def mix(outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, fade: str) -> np.ndarray:
+def mix(
+    outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, extent: int, fade: str
+) -> np.ndarray:
     """Apply the gains of both sides and add them; returns `mixed` of `cross`."""
-    extent = overlaps.extent
     falling, rising = gains(overlaps, extent, fade)
     outgoing = middle_of(outgoing, extent)
     incoming = middle_of(incoming, extent)
@@ -91,13 +94,14 @@ def mix(outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, fade: st
 
 
 def _peaks(sides: np.ndarray) -> np.ndarray:
-    return np.abs(sides).max(axis=(1, 2), initial=0)
+    flat = sides.reshape(len(sides), sides.shape[1] * sides.shape[2])
+    return np.maximum(flat.max(axis=1, initial=0), -flat.min(axis=1, initial=0))
 
 
 def _limit_gains(overlaps: Overlaps, rows: np.ndarray) -> Overlaps:
     """Give some rows gains that sum to 1, so that their peaks cannot exceed those of both sides."""
-    return replace(
-        overlaps,
-        likeness=np.where(rows, 1.0, overlaps.likeness),
-        step_db=np.where(rows, 0.0, overlaps.step_db),
-    )
+    likeness = overlaps.likeness.copy()
+    step_db = overlaps.step_db.copy()
+    likeness[rows] = 1
+    step_db[rows] = 0
+    return replace(overlaps, likeness=likeness, step_db=step_db)

@@ -89,7 +89,7 @@ def _cues_of_voice(
     runs = join_runs(steps)
     ends = [_Ends() for _ in runs]
     for made, _ in make_joins(plan, reader, runs, crossfade=crossfade):
-        falling, rising = gains(made.overlaps.row(made.row), made.reach, crossfade.fade)
+        falling, rising = gains(made.overlaps.rows([made.row]), made.reach, crossfade.fade)
         outgoing = made.join.outgoing
         if outgoing is not None:
             _add_end(ends[outgoing], runs[outgoing].step.n_samples, made, falling[0])

@@ -1,9 +1,12 @@
 """The gains of the two sides of a crossfade; see `playback.crossfade` for the idea."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
+
+Curve = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class Overlaps:
     likeness: np.ndarray
     step_db: np.ndarray
 
-    def row(self, number: int) -> Self:
-        """Return one crossfade as a batch of its own."""
-        return type(self)(*(getattr(self, f.name)[number : number + 1] for f in fields(self)))
+    def rows(self, numbers: Sequence[int] | np.ndarray) -> Self:
+        """Return some of the crossfades as a batch of their own."""
+        return type(self)(*(getattr(self, f.name)[numbers] for f in fields(self)))
 
     @property
     def extent(self) -> int:
@@ -41,28 +44,50 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
     Both are float32 of shape (joins, 2 * extent). They are exactly 1 and 0 before the crossfade,
     and 0 and 1 after it.
     """
-    falling = 1 - fade_progress(overlaps.out_start, overlaps.out_length, extent)
-    rising = fade_progress(overlaps.in_start, overlaps.in_length, extent)
+    falls: Curve = _fall
+    rises: Curve = _rise
     if fade != "linear":
-        falling, rising = _keep_power(falling, rising, overlaps.likeness)
+        falls, rises = _sine_fall, _sine_rise
+    falling = fade_curve(overlaps.out_start, overlaps.out_length, extent, falls)
+    rising = fade_curve(overlaps.in_start, overlaps.in_length, extent, rises)
+    if fade != "linear" and overlaps.likeness.any():
+        power = _kept_power(overlaps, extent)
+        falling *= power
+        rising *= power
     if overlaps.step_db.any():
         out_level, in_level = level_ramps(overlaps, extent)
-        falling = falling * out_level
-        rising = rising * in_level
+        falling *= out_level
+        rising *= in_level
     return falling, rising
 
 
-def _keep_power(
-    falling: np.ndarray, rising: np.ndarray, likeness: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn linear fades into fades that keep the power, given the sounds' likeness."""
-    falling = np.sin(np.float32(np.pi / 2) * falling)
-    power = np.sin(np.float32(np.pi) * rising)
-    power *= likeness.astype(np.float32)[:, None]
-    power = 1 / np.sqrt(power + 1)
-    falling = falling * power
-    rising = np.sin(np.float32(np.pi / 2) * rising) * power
-    return falling, rising
+def _rise(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def _fall(x: np.ndarray) -> np.ndarray:
+    return 1 - x
+
+
+def _sine_rise(x: np.ndarray) -> np.ndarray:
+    return np.sin(np.float32(np.pi / 2) * x)
+
+
+def _sine_fall(x: np.ndarray) -> np.ndarray:
+    return np.sin(np.float32(np.pi / 2) * (1 - x))
+
+
+def _kept_power(overlaps: Overlaps, extent: int) -> np.ndarray:
+    """Return the gain of both sides by which their sum keeps its power, given their likeness."""
+    power = fade_curve(overlaps.in_start, overlaps.in_length, extent, sine)
+    power *= overlaps.likeness.astype(np.float32)[:, None]
+    power += 1
+    return 1 / np.sqrt(power)
+
+
+def sine(x: np.ndarray) -> np.ndarray:
+    """Return half a wave over a fade: 0 at both ends, 1 in its middle."""
+    return np.sin(np.float32(np.pi) * x)
 
 
 def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,21 +97,27 @@ def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray
     """
     middle = overlaps.in_start + overlaps.in_length / 2
     nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
-    rise = fade_progress(-overlaps.left, middle + overlaps.left, extent)
-    fall = 1 - fade_progress(middle, overlaps.right - middle, extent)
-    return np.exp(nepers * _smooth(rise)), np.exp(-nepers * _smooth(fall))
+    rise = fade_curve(-overlaps.left, middle + overlaps.left, extent, _smooth)
+    fall = fade_curve(middle, overlaps.right - middle, extent, _smooth_fall)
+    return np.exp(nepers * rise), np.exp(-nepers * fall)
 
 
 def _smooth(x: np.ndarray) -> np.ndarray:
     return x * x * (3 - 2 * x)
 
 
-def fade_progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
-    """Return x of every sample around the joins: 0 before the fade, 1 after it.
+def _smooth_fall(x: np.ndarray) -> np.ndarray:
+    return _smooth(1 - x)
 
-    The result is float32 of shape (joins, 2 * extent).
+
+def fade_curve(start: np.ndarray, length: np.ndarray, extent: int, curve: Curve) -> np.ndarray:
+    """Return a function of x around the joins; x is 0 before the fade, 1 after it.
+
+    The result is float32 of shape (joins, 2 * extent). Many joins have the same fade, which is
+    computed once.
     """
-    slope = 1 / np.maximum(length, 1e-3)
+    fades, rows = np.unique(start + 1j * length, return_inverse=True)
+    slope = 1 / np.maximum(fades.imag, 1e-3)
     x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]
-    x += ((0.5 - start) * slope).astype(np.float32)[:, None]
-    return np.clip(x, 0, 1, out=x)
+    x += ((0.5 - fades.real) * slope).astype(np.float32)[:, None]
+    return curve(np.clip(x, 0, 1, out=x))[rows]

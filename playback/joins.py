@@ -1,12 +1,9 @@
 """Make the joins of a plan with their audio, in batches.
 
-runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread,
-                                                   while the next batch is read
+runs ──► joins ──► batches ──► both sides read ──► crossfaded
 """
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,17 +85,11 @@ def make_joins(
         Samples times channels to read before they are crossfaded.
     """
     audio: dict[int, RunAudio] = {}
-    waiting = deque[tuple[dict[int, RunAudio], Future[list[MadeJoin]]]]()
-    with ThreadPoolExecutor(1) as pool:
-        for batch in _batches(_find_joins(runs), runs, plan, crossfade, batch_values):
-            audio = _open_runs(batch, runs, audio, reader, plan)
-            zones = _read_zones(batch, runs, audio, crossfade, plan)
-            mixing = pool.submit(_mix_batch, batch, runs, zones, crossfade, plan.sample_rate, only)
-            waiting.append((audio, mixing))
-            if len(waiting) > 1:
-                yield from _finished(*waiting.popleft())
-        while waiting:
-            yield from _finished(*waiting.popleft())
+    for batch in _batches(_find_joins(runs), runs, plan, crossfade, batch_values):
+        audio = _open_runs(batch, runs, audio, reader, plan)
+        zones = _read_zones(batch, runs, audio, crossfade, plan)
+        for made in _mix_batch(batch, runs, zones, crossfade, plan.sample_rate, only):
+            yield made, audio
 
 
 def make_join(
@@ -116,12 +107,6 @@ def make_join(
     join = Join(at_sample, 0 if outgoing else None, len(sides) - 1 if incoming else None)
     zones = _read_zones([join], runs, audio, crossfade, plan)
     return _mix_batch([join], runs, zones, crossfade, plan.sample_rate, None)[0]
-
-
-def _finished(
-    audio: dict[int, RunAudio], mixing: Future[list[MadeJoin]]
-) -> Iterator[tuple[MadeJoin, dict[int, RunAudio]]]:
-    return ((made, audio) for made in mixing.result())
 
 
 def _find_joins(runs: list[Run]) -> list[Join]:
@@ -150,12 +135,13 @@ def _batches(
     A transformed run counts with its whole length, since it is made as a whole.
     """
     rate = plan.sample_rate
-    zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID
+    reach = crossfade.reach_samples(rate)
+    context = context_samples(crossfade, rate)
     batch: list[Join] = []
     size = 0
     for join in joins:
         batch.append(join)
-        size += zone
+        size += 2 * (_reach(join, runs, reach) + context) + ZONE_GRID
         if join.incoming is not None and runs[join.incoming].step.is_resampled:
             size += runs[join.incoming].step.n_samples
         if size * plan.channels >= batch_values:
@@ -164,6 +150,13 @@ def _batches(
             size = 0
     if batch:
         yield batch
+
+
+def _reach(join: Join, runs: list[Run], reach: int) -> int:
+    """Return the number of samples on either side of a join that its crossfade may change."""
+    left = 0 if join.outgoing is None else runs[join.outgoing].tail_limit(reach)
+    right = 0 if join.incoming is None else runs[join.incoming].head_limit(reach)
+    return max(left, right)
 
 
 def _open_runs(
@@ -214,15 +207,20 @@ def _read_sides(
 
     So a crossfade is known before it is known at which gain the incoming run goes on.
     """
-    outgoing = np.zeros((len(joins), 2 * reach, channels), np.float32)
-    incoming = np.zeros_like(outgoing)
+    outgoing = np.empty((len(joins), 2 * reach, channels), np.float32)
+    incoming = np.empty_like(outgoing)
     for row, join in enumerate(joins):
-        if join.outgoing is not None:
+        if join.outgoing is None:
+            outgoing[row] = 0
+        else:
             ending = audio[join.outgoing]
             ending.read(outgoing[row], ending.step.n_samples - reach)
-        if join.incoming is not None:
-            audio[join.incoming].read_ahead(reach)
-            audio[join.incoming].read(incoming[row], -reach, steady_from=int(right[row]))
+        if join.incoming is None:
+            incoming[row] = 0
+        else:
+            beginning = audio[join.incoming]
+            beginning.read_ahead(reach)
+            beginning.read(incoming[row], -reach, steady_from=int(right[row]))
     return outgoing, incoming
 
 
@@ -267,7 +265,7 @@ def _mix_batch(
         )
         if only is not None:
             _silence_others(zone, batch, runs, only)
-            mixed = mix(zone.outgoing, zone.incoming, overlaps, crossfade.fade)
+            mixed = mix(zone.outgoing, zone.incoming, overlaps, overlaps.extent, crossfade.fade)
         made.update(_cut_rows(zone.rows, batch, mixed, overlaps))
     return [made[row] for row in range(len(batch))]
 
@@ -288,9 +286,8 @@ def _cut_rows(
     """Return each join with its part of the mixed audio, by its row in the batch."""
     reach = mixed.shape[1] // 2
     made = {}
-    for row, number in enumerate(rows):
-        left = int(overlaps.left[row])
-        right = int(overlaps.right[row])
+    changed = zip(overlaps.left.tolist(), overlaps.right.tolist(), strict=True)
+    for row, (number, (left, right)) in enumerate(zip(rows, changed, strict=True)):
         samples = mixed[row, reach - left : reach + right]
         made[number] = MadeJoin(batch[number], left, right, samples, overlaps, row, reach)
     return made

@@ -19,10 +19,13 @@ class OpenFile(Protocol):
     """Fills `out`, float32, shape (n_samples, channels), from any sample on.
 
     Raises EOFError if the file ends too early.
+
+    `is_finite` is True if its samples are known to be neither NaN nor infinite.
     """
 
     channels: int
     n_samples: int
+    is_finite: bool
 
     def read(self, out: np.ndarray, start_sample: int) -> None: ...
 
@@ -35,6 +38,7 @@ class LibraryFile:
     def __init__(self, path: Path, info: AudioInfo) -> None:
         self.channels = info.channels
         self.n_samples = info.n_samples
+        self.is_finite = False
         self._decoder = Decoder(path, info.layout)
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
@@ -55,10 +59,18 @@ class RawFile:
     """A file with little-endian float32 or 16-bit samples from some byte on."""
 
     def __init__(
-        self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False
+        self,
+        path: Path,
+        channels: int,
+        n_samples: int,
+        *,
+        offset: int = 0,
+        integers: bool = False,
+        is_finite: bool = False,
     ) -> None:
         self.channels = channels
         self.n_samples = n_samples
+        self.is_finite = is_finite or integers
         self._offset = offset
         self._integers = integers
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()

@@ -9,7 +9,7 @@ import numpy as np
 
 from playback import alignment
 from playback.attacks import CONTEXT_MS, bracket
-from playback.gains import Overlaps, fade_progress
+from playback.gains import Overlaps, fade_curve, sine
 from playback.options import CrossfadeOptions
 
 EDGE_MS = 1.5  # the shortest fade that does not click
@@ -125,14 +125,15 @@ def _align(
     lowest = first + length // 2
     highest = last - length // 2
     middle = np.clip(0, lowest, np.maximum(highest, lowest))
-    if options.align_ms and options.overlap_samples(sample_rate):
+    movable = np.flatnonzero(lowest < highest)
+    if options.align_ms and options.overlap_samples(sample_rate) and len(movable):
         window_ms = min(alignment.WINDOW_MS, options.crossfade_ms)
-        middle = alignment.align(
-            outgoing,
-            incoming,
-            middle,
-            lowest,
-            highest,
+        middle[movable] = alignment.align(
+            outgoing[movable],
+            incoming[movable],
+            middle[movable],
+            lowest[movable],
+            highest[movable],
             max_move=options.align_ms * sample_rate / 1000,
             window=window_ms * sample_rate / 1000,
         )
@@ -170,7 +171,7 @@ def _measure(
     extent = outgoing.shape[1] // 2 - context
     outgoing = middle_of(outgoing, extent)
     incoming = middle_of(incoming, extent)
-    weight = np.sin(np.float32(np.pi) * fade_progress(start, length, extent))
+    weight = fade_curve(start, length, extent, sine)
     weight = np.repeat(weight, outgoing.shape[2], axis=1)
     ab = _weighted_products(outgoing, incoming, weight)
     aa = _weighted_products(outgoing, outgoing, weight)
@@ -188,7 +189,8 @@ def _weighted_products(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.n
     A join's sum must not depend on the rest of its batch, not even in the last bit. The sum of
     np.einsum does, when the batch is a single join.
     """
-    products = (a * b).reshape(weight.shape) * weight
+    products = (a * b).reshape(weight.shape)
+    products *= weight
     return products.sum(axis=1).astype(np.float64)
 
 

@@ -1,8 +1,9 @@
 """Render a plan to an audio file: at the right level, never clipped, and complete or absent."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -19,6 +20,9 @@ from playback.open_plan import OpenPlan, open_plan
 from playback.options import DEFAULT_RENDER, OutputOptions, RenderOptions
 from playback.plan import Plan
 from playback.plan_audio import BLOCK_SAMPLES, PlanAudio
+
+# samples at the start of a render that are not made again if a later one is too high
+KEPT_SAMPLES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,11 @@ class RenderSummary:
 
 
 class _OverFullScaleError(Exception):
-    """A sample is over full scale, so the whole must be lowered."""
+    """A sample is over full scale, so the whole, whose blocks it holds, must be lowered."""
+
+    def __init__(self, blocks: Iterator[np.ndarray]) -> None:
+        super().__init__()
+        self.blocks = blocks
 
 
 def render(
@@ -84,37 +92,54 @@ def write_whole(
     )
     output = render_options.output
     with replacing(path) as temporary:
+        blocks = audio.blocks(path.name)
         # decoding takes long, and is done once
         if output.lufs is None and output.true_peak_db is None and not render_options.decoder:
             try:
-                return _write_as_it_is(audio, output, temporary, path)
-            except _OverFullScaleError:
-                pass  # do not clip: write the whole again at a lower level
-        return _write_at_level(audio, output, temporary, path)
+                return _write_as_it_is(audio, blocks, output, temporary, path)
+            except _OverFullScaleError as error:
+                blocks = error.blocks  # do not clip: write the whole again at a lower level
+        return _write_at_level(audio, blocks, output, temporary, path)
 
 
 def _write_as_it_is(
-    audio: PlanAudio, output: OutputOptions, temporary: Path, path: Path
+    audio: PlanAudio,
+    blocks: Iterator[np.ndarray],
+    output: OutputOptions,
+    temporary: Path,
+    path: Path,
 ) -> RenderSummary:
     meter = PeakMeter()
+    kept: list[np.ndarray] = []
+    n_samples = 0
     with audio.writer(temporary, path, bits=output.bits) as writer:
-        for block in audio.blocks(path.name):
+        for block in blocks:
+            n_samples += len(block)
+            if n_samples <= KEPT_SAMPLES:
+                kept.append(block)
             meter.add(block)
             if meter.peak > 1:
-                raise _OverFullScaleError
+                are_all_kept = n_samples <= KEPT_SAMPLES
+                raise _OverFullScaleError(
+                    chain(kept, blocks) if are_all_kept else audio.blocks(path.name)
+                )
             writer.write(block)
     return RenderSummary(audio.plan.n_samples, meter.peak, 0.0)
 
 
 def _write_at_level(
-    audio: PlanAudio, output: OutputOptions, temporary: Path, path: Path
+    audio: PlanAudio,
+    blocks: Iterable[np.ndarray],
+    output: OutputOptions,
+    temporary: Path,
+    path: Path,
 ) -> RenderSummary:
     """Measure the whole, then write it with the gain that it needs.
 
     In between, it is kept in an unnamed temporary file beside the output.
     """
     with TemporaryFile(dir=temporary.parent) as file:
-        peak, lufs, true_peak = _measure(audio, output, file, path)
+        peak, lufs, true_peak = _measure(audio.plan, blocks, output, file, path)
         true_peak_db = None if true_peak is None else to_decibels(true_peak)
         gain_db = find_gain_db(output, lufs, true_peak_db, to_decibels(peak))
         file.seek(0)
@@ -129,18 +154,18 @@ def _write_at_level(
 
 
 def _measure(
-    audio: PlanAudio, output: OutputOptions, file: IO[bytes], path: Path
+    plan: Plan, blocks: Iterable[np.ndarray], output: OutputOptions, file: IO[bytes], path: Path
 ) -> tuple[float, float | None, float | None]:
     """Store the audio in a file; return its peak, and its loudness and true peak if needed."""
     meter = PeakMeter()
     if output.lufs is None and output.true_peak_db is None:
-        for block in audio.blocks(path.name):
+        for block in blocks:
             meter.add(block)
             _keep(block, file, path)
         return meter.peak, None, None
-    loudness = LoudnessMeter(audio.plan.sample_rate, audio.plan.channels)
-    true_peak = TruePeakMeter(audio.plan.channels)
-    for block in audio.blocks(path.name):
+    loudness = LoudnessMeter(plan.sample_rate, plan.channels)
+    true_peak = TruePeakMeter(plan.channels)
+    for block in blocks:
         meter.add(block)
         loudness.add(block)
         true_peak.add(block)

@@ -48,11 +48,13 @@ class RunAudio:
         """
         skipped = max(0, -self.before - offset)
         n = min(len(out), self.step.n_samples + self.after - offset) - skipped
-        out[:skipped] = 0
-        out[skipped + max(n, 0) :] = 0
+        part = out
+        if n < len(out):
+            out[:skipped] = 0
+            out[skipped + max(n, 0) :] = 0
+            part = out[skipped : skipped + n]
         if n <= 0:
             return
-        part = out[skipped : skipped + n]
         first = offset + skipped
         loaded = self._loaded_part(first, n)
         if loaded is None:

@@ -186,7 +186,7 @@ class SourceReader:
             ) from error
         if not is_fitting:
             out[:] = fit_channels(samples, self._channels)
-        if not np.isfinite(out).all():
+        if not (file.is_finite or np.isfinite(out).all()):
             raise PlanError(
                 f"{source}: samples {start_sample} to {end} are not all finite; repair the file"
             )
@@ -273,7 +273,8 @@ class SourceReader:
         if self._reads_in_place(source, info):
             return open_in_place(path, info)
         entry = self._cache.entry(path, info.channels, self._sample_rate)
-        return RawFile(entry.path, info.channels, entry.n_samples)
+        # what is not finite is not decoded
+        return RawFile(entry.path, info.channels, entry.n_samples, is_finite=True)
 
 
 def sources_of(plan: Plan) -> Iterable[str]:

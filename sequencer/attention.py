@@ -30,10 +30,37 @@ class KeyValues(NamedTuple):
     position: int
 
 
-class RotaryAttention(nn.Module):
-    """What both ways of attending to a sequence's own steps share: projections and heads."""
+class Turns(NamedTuple):
+    """By how much queries and keys are turned at successive steps, each (steps, head_dim).
+
+    The sines are negative in the first half of the columns.
+    """
+
+    cosines: Tensor
+    sines: Tensor
+
+
+class Rotary(nn.Module):
+    """Number of the first step, and of steps -> their turns, the same for all heads and layers."""
 
     rates: Tensor
+
+    def __init__(self, head_dim: int) -> None:
+        super().__init__()
+        half = head_dim // 2
+        rates = ROTARY_BASE ** (-torch.arange(half) / half)  # by step, for each pair of columns
+        self.register_buffer("rates", rates, persistent=False)
+
+    def forward(self, first: int, steps: int) -> Turns:
+        positions = torch.arange(first, first + steps, device=self.rates.device)
+        angles = positions[:, None] * self.rates
+        cosines = angles.cos()
+        sines = angles.sin()
+        return Turns(torch.cat([cosines, cosines], -1), torch.cat([-sines, sines], -1))
+
+
+class RotaryAttention(nn.Module):
+    """What both ways of attending to a sequence's own steps share: projections and heads."""
 
     def __init__(self, dim: int, *, n_heads: int, dropout: float) -> None:
         super().__init__()
@@ -41,17 +68,18 @@ class RotaryAttention(nn.Module):
         self.dropout = dropout
         self.project_in = nn.Linear(dim, 3 * dim, bias=False)
         self.project_out = nn.Linear(dim, dim, bias=False)
-        self.register_buffer("rates", rotary_rates(dim // n_heads), persistent=False)
 
-    def rotated(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def rotated(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries and keys, rotated, and values, each (batch, heads, steps, head_dim)."""
-        parts = self.project_in(x).chunk(3, dim=-1)
-        q, k, v = (split_heads(part, self.n_heads) for part in parts)
-        return rotate(q, positions, self.rates), rotate(k, positions, self.rates), v
+        heads = split_heads(self.project_in(x), 3 * self.n_heads)
+        queries_and_keys, v = heads.split((2 * self.n_heads, self.n_heads), dim=1)
+        # contiguous, since which weights a dropout drops depends on the layout
+        q, k = rotate(queries_and_keys, turns).contiguous().chunk(2, dim=1)
+        return q, k, v
 
 
 class CausalAttention(RotaryAttention):
-    """(batch, steps, dim) -> (batch, steps, dim).
+    """(batch, steps, dim) and the turns of these steps -> (batch, steps, dim).
 
     Each step attends to itself and the span - 1 steps before it.
     """
@@ -60,25 +88,26 @@ class CausalAttention(RotaryAttention):
         super().__init__(dim, n_heads=n_heads, dropout=dropout)
         self.span = span
 
-    def forward(self, x: Tensor, cache: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
+    def forward(
+        self, x: Tensor, turns: Turns, cache: KeyValues | None = None
+    ) -> tuple[Tensor, KeyValues]:
         steps = x.shape[1]
         before = cache.position if cache else 0
-        positions = torch.arange(before, before + steps, device=x.device)
-        q, k, v = self.rotated(x, positions)
+        q, k, v = self.rotated(x, turns)
         if cache:
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
-        visible = None if steps == 1 else self._visible(positions, before + steps, k.shape[2])
+        visible = None if steps == 1 else self._visible(steps, k.shape[2], x.device)
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         kept = self.span - 1
         cache = KeyValues(k[:, :, -kept:], v[:, :, -kept:], before + steps)
         return self.project_out(merge_heads(out)), cache
 
-    def _visible(self, positions: Tensor, end: int, n_keys: int) -> Tensor:
-        """Return which of the `n_keys` keys before `end` each query sees, (queries, keys), bool."""
-        keys = torch.arange(end - n_keys, end, device=positions.device)
-        distance = positions[:, None] - keys
+    def _visible(self, steps: int, n_keys: int, device: torch.device) -> Tensor:
+        """Return which of the `n_keys` latest keys each query sees, (steps, n_keys), bool."""
+        keys = torch.arange(n_keys, device=device)
+        distance = keys[-steps:, None] - keys
         return (distance >= 0) & (distance < self.span)
 
 
@@ -93,12 +122,14 @@ class LocalAttention(RotaryAttention):
     def __init__(self, dim: int, *, n_heads: int, reach: int, dropout: float) -> None:
         super().__init__(dim, n_heads=n_heads, dropout=dropout)
         self.reach = reach
+        self.rotary = Rotary(dim // n_heads)
 
     def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         """Attend; steps that are not `real` (batch, steps), bool, are seen by nobody else."""
         positions = torch.arange(x.shape[1], device=x.device)
-        q, k, v = self.rotated(x, positions)
-        v = rotate(v, positions, self.rates)
+        turns = self.rotary(0, x.shape[1])
+        q, k, v = self.rotated(x, turns)
+        v = rotate(v, turns)
         dropout = self.dropout if self.training else 0.0
         out = []
         for first in range(0, x.shape[1], CHUNK_STEPS):
@@ -115,24 +146,16 @@ class LocalAttention(RotaryAttention):
                     q[:, :, first:last], keys, values, attn_mask=visible, dropout_p=dropout
                 )
             )
-        turned_back = rotate(torch.cat(out, dim=2), -positions, self.rates)
+        turned_back = rotate(torch.cat(out, dim=2), Turns(turns.cosines, -turns.sines))
         return self.project_out(merge_heads(turned_back))
 
 
-def rotary_rates(head_dim: int) -> Tensor:
-    """Return the angle by which each pair of columns turns per step, (head_dim / 2,)."""
-    half = head_dim // 2
-    return ROTARY_BASE ** (-torch.arange(half) / half)
+def rotate(x: Tensor, turns: Turns) -> Tensor:
+    """Turn queries or keys (..., steps, head_dim).
 
-
-def rotate(x: Tensor, positions: Tensor, rates: Tensor) -> Tensor:
-    """Turn queries or keys (..., steps, head_dim) by the angles of their positions (steps,)."""
-    angles = positions[:, None] * rates
-    cos = angles.cos()
-    sin = angles.sin()
-    a, b = x.chunk(2, dim=-1)
-    turned = (a * cos - b * sin, a * sin + b * cos)
-    return torch.cat(turned, dim=-1)
+    Columns a of the first half and b of the second become a·cos - b·sin and b·cos + a·sin.
+    """
+    return x * turns.cosines + x.roll(x.shape[-1] // 2, -1) * turns.sines
 
 
 class CrossAttention(nn.Module):

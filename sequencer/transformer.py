@@ -16,6 +16,8 @@ from sequencer.attention import (
     CrossAttention,
     FeedForward,
     KeyValues,
+    Rotary,
+    Turns,
     forward_in_chunks,
 )
 from sequencer.sizes import Sizes, check_heads
@@ -58,9 +60,9 @@ class DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, memory: Tensor, cache: KeyValues | None
+        self, x: Tensor, memory: Tensor, turns: Turns, cache: KeyValues | None
     ) -> tuple[Tensor, KeyValues]:
-        looked_back, cache = self.back(self.back_norm(x), cache)
+        looked_back, cache = self.back(self.back_norm(x), turns, cache)
         x = x + self.dropout(looked_back)
         x = x + self.dropout(self.across(self.across_norm(x), memory))
         return x + self.feed_forward(self.forward_norm(x)), cache
@@ -114,6 +116,7 @@ class Transformer(Architecture):
             DecoderBlock(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers)
         )
         self.norm = nn.LayerNorm(dim)
+        self.rotary = Rotary(dim // n_heads)
 
     def prime(self, context: Tensor) -> State:
         """Return the state after a context (batch, steps, n_in), which may be empty.
@@ -134,8 +137,10 @@ class Transformer(Architecture):
 
     def _forward_chunk(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         hidden = self.embed(x)
+        turns = self.rotary(state.caches[0].position if state.caches else 0, x.shape[1])
         caches = []
         for i, block in enumerate(self.decoder):
-            hidden, cache = block(hidden, state.memory, state.caches[i] if state.caches else None)
+            cache = state.caches[i] if state.caches else None
+            hidden, cache = block(hidden, state.memory, turns, cache)
             caches.append(cache)
         return self.norm(hidden), State(state.memory, caches)

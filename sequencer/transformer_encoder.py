@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sequencer.architecture import Architecture
-from sequencer.attention import CausalAttention, FeedForward, KeyValues, forward_in_chunks
+from sequencer.attention import (
+    CausalAttention,
+    FeedForward,
+    KeyValues,
+    Rotary,
+    Turns,
+    forward_in_chunks,
+)
 from sequencer.sizes import Sizes, check_heads
 
 State = list[KeyValues]
@@ -42,8 +49,8 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(dim, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, cache: KeyValues | None) -> tuple[Tensor, KeyValues]:
-        attended, cache = self.attention(self.attention_norm(x), cache)
+    def forward(self, x: Tensor, turns: Turns, cache: KeyValues | None) -> tuple[Tensor, KeyValues]:
+        attended, cache = self.attention(self.attention_norm(x), turns, cache)
         x = x + self.dropout(attended)
         return x + self.feed_forward(self.forward_norm(x)), cache
 
@@ -63,14 +70,16 @@ class TransformerEncoder(Architecture):
             Block(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers)
         )
         self.norm = nn.LayerNorm(dim)
+        self.rotary = Rotary(dim // n_heads)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         return forward_in_chunks(self._forward_chunk, x, state or [])
 
     def _forward_chunk(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         hidden = self.embed(x)
+        turns = self.rotary(state[0].position if state else 0, x.shape[1])
         caches = []
         for i, block in enumerate(self.blocks):
-            hidden, cache = block(hidden, state[i] if state else None)
+            hidden, cache = block(hidden, turns, state[i] if state else None)
             caches.append(cache)
         return self.norm(hidden), caches
