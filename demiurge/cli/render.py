@@ -128,7 +128,9 @@ def render(
             render_options=render_options,
             progress=progress,
         )
-    echo_results(results, render_options.output.lufs, as_json=as_json)
+    echo_results(
+        results, render_options.output.lufs, None if include_seed else seed, as_json=as_json
+    )
 
 
 @command(
@@ -180,7 +182,7 @@ def mosaic(
             render_options=render_options,
             progress=progress,
         )
-    echo_results(results, render_options.output.lufs, as_json=as_json)
+    echo_results(results, render_options.output.lufs, target, as_json=as_json)
 
 
 def check_outputs(

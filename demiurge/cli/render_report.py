@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from audio.decibels import to_decibels
 from demiurge.cli.plan_table import share_text
 from demiurge.cli.terminal import counted, echo_json, echo_line
+from files.hashing import hash_file
 from files.names import quoted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from demiurge.continuation import Continuation
     from demiurge.results import RenderResult
     from playback.plan import Plan
@@ -19,19 +23,29 @@ QUIET_PEAK = 0.05
 REACHED_LU = 0.05  # a loudness this close to the requested one counts as reached
 
 
-def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bool) -> None:
-    """Print the files that were written, and what they are made of."""
+def echo_results(
+    results: list[RenderResult], lufs: float | None, given: Path | None, *, as_json: bool
+) -> None:
+    """Print the files that were written, and what they are made of.
+
+    `given` is the seed or target, if it is to be told where the same file is played.
+    """
     if as_json:
-        documents = [result_facts(result) for result in results]
+        documents = [{**result_facts(result), **own_facts(result, given)} for result in results]
         echo_json(documents[0] if len(documents) == 1 else documents)
         return
     for result in results:
-        echo_result(result, lufs)
+        echo_result(result, lufs, given)
 
 
-def echo_result(result: RenderResult, lufs: float | None) -> None:
+def echo_result(result: RenderResult, lufs: float | None, given: Path | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
+    for own in own_facts(result, given).get("own", []):
+        echo_line(
+            f"  {counted(own['steps'], 'unit')} from {own['source']}, which is {given} itself;"
+            f" leave it out with --source {quoted('!' + own['source'])}"
+        )
     for line in shares_lines(facts):
         echo_line(f"  {line}")
     if result.settled:
@@ -82,6 +96,21 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         **level_facts(result.summary),
         **decode_facts(plan.settings.get("decode")),
     }
+
+
+def own_facts(result: RenderResult, given: Path | None) -> dict[str, Any]:
+    """Return how many units are from the file given, by sources with its bytes; nothing if none."""
+    if given is None:
+        return {}
+    played = Counter(step.source for step in result.plan.steps)
+    stamps = result.plan.sources
+    n_bytes = given.stat().st_size
+    alike = [name for name in played if name in stamps and stamps[name]["bytes"] == n_bytes]
+    content = hash_file(given) if alike else ""
+    own = [
+        {"source": name, "steps": played[name]} for name in alike if stamps[name]["hash"] == content
+    ]
+    return {"own": own} if own else {}
 
 
 def shares_facts(plan: Plan) -> dict[str, Any]:
