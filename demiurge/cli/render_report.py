@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from demiurge.continuation import Continuation
     from demiurge.results import RenderResult
+    from playback.options import OutputOptions
     from playback.plan import Plan
     from playback.render import RenderSummary
 
@@ -24,9 +25,9 @@ REACHED_LU = 0.05  # a loudness this close to the requested one counts as reache
 
 
 def echo_results(
-    results: list[RenderResult], lufs: float | None, given: Path | None, *, as_json: bool
+    results: list[RenderResult], output: OutputOptions, given: Path | None, *, as_json: bool
 ) -> None:
-    """Print the files that were written, and what they are made of.
+    """Print the files that were written with `output`, and what they are made of.
 
     `given` is the seed or target, if it is to be told where the same file is played.
     """
@@ -35,10 +36,10 @@ def echo_results(
         echo_json(documents[0] if len(documents) == 1 else documents)
         return
     for result in results:
-        echo_result(result, lufs, given)
+        echo_result(result, output, given)
 
 
-def echo_result(result: RenderResult, lufs: float | None, given: Path | None) -> None:
+def echo_result(result: RenderResult, output: OutputOptions, given: Path | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
     for own in own_facts(result, given).get("own", []):
@@ -57,7 +58,9 @@ def echo_result(result: RenderResult, lufs: float | None, given: Path | None) ->
             echo_line(f"  {note}")
     if facts["rest_seconds"]:
         echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
-    for note in level_notes(result.summary, lufs):
+    if output.loop:
+        echo_line(f"  {loop_note(result)}")
+    for note in level_notes(result.summary, output.lufs):
         echo_line(f"  {note}")
     echo_decoded(result.plan.settings.get("decode"))
     plan = result.plan_file
@@ -96,6 +99,15 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         **level_facts(result.summary),
         **decode_facts(plan.settings.get("decode")),
     }
+
+
+def loop_note(result: RenderResult) -> str:
+    """Return that it is a loop, and of how many beats if its tempo is known."""
+    plan = result.plan
+    tempo = result.continuation.timing.tempo if result.continuation else 0
+    n_beats = plan.n_samples / plan.sample_rate * tempo / 60
+    beats = f" of {n_beats:.0f} beats at {tempo:.2f} bpm" if tempo else ""
+    return f"a loop{beats}: its end leads into its beginning"
 
 
 def own_facts(result: RenderResult, given: Path | None) -> dict[str, Any]:
