@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from playback.render import RenderSummary
 
 QUIET_PEAK = 0.05
+ONE_SIDED = 2 / 3  # of the units of a mosaic, from one source
 REACHED_LU = 0.05  # a loudness this close to the requested one counts as reached
 
 
@@ -42,7 +43,8 @@ def echo_results(
 def echo_result(result: RenderResult, output: OutputOptions, given: Path | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
-    for own in own_facts(result, given).get("own", []):
+    played_itself = own_facts(result, given).get("own", [])
+    for own in played_itself:
         echo_line(
             f"  {counted(own['steps'], 'unit')} from {own['source']}, which is {given} itself;"
             f" leave it out with --source {quoted('!' + own['source'])}"
@@ -51,8 +53,10 @@ def echo_result(result: RenderResult, output: OutputOptions, given: Path | None)
         echo_line(f"  {line}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
-    if not result.continuation and (note := voices_note(result.plan)):
-        echo_line(f"  {note}")
+    if not result.continuation:
+        one_sided = "" if played_itself else one_sided_note(result.plan)
+        for note in filter(None, (voices_note(result.plan), one_sided)):
+            echo_line(f"  {note}")
     if result.continuation:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
             echo_line(f"  {note}")
@@ -168,6 +172,22 @@ def voices_note(plan: Plan) -> str:
         return ""
     transposed = f"; units are transposed by up to {counted(most, 'semitone')}" if most else ""
     return f"{counted(plan.n_voices, 'voice')}{transposed}"
+
+
+def one_sided_note(plan: Plan) -> str:
+    """Return that most of a mosaic is of one source, and what helps; "" if it is not, or asked for.
+
+    It may be the only one that fits; or one that joins itself well, like hiss.
+    """
+    (source, n_steps), *others = Counter(step.source for step in plan.steps).most_common()
+    asked = plan.settings["filters"].get("sources", ())
+    is_only_one = not others and any(not name.startswith("!") for name in asked)
+    if is_only_one or n_steps <= ONE_SIDED * len(plan.steps):
+        return ""
+    return (
+        f"{n_steps} of {len(plan.steps)} units are from {source}; --novelty 1 plays more of the"
+        f" others, --source {quoted('!' + source)} all but this"
+    )
 
 
 def domain_facts(result: RenderResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from db.settings import FOR_CONTINUATIONS, DescriptorSettings
 from demiurge.cli.render_report import (
     continuation_notes,
     made_of,
+    one_sided_note,
     own_facts,
     stretch_range,
     voices_note,
@@ -101,3 +102,22 @@ def test_units_of_the_file_given_itself_are_counted(tmp_path):
     other = tmp_path / "other.wav"
     other.write_bytes(b"not that")
     assert own_facts(result, other) == own_facts(result, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("played", "sources", "told"),
+    [
+        ("aaaab", [], True),
+        ("aaaa", ["!c"], True),
+        ("aaabb", [], False),
+        ("aaaa", ["a*"], False),
+    ],
+)
+def test_a_mosaic_of_mostly_one_source_says_what_plays_more_of_the_others(played, sources, told):
+    steps = [SimpleNamespace(source=name) for name in played]
+    plan = SimpleNamespace(steps=steps, settings={"filters": {"sources": sources}})
+    note = (
+        f"4 of {len(played)} units are from a; --novelty 1 plays more of the others,"
+        " --source '!a' all but this"
+    )
+    assert one_sided_note(plan) == (note if told else "")
