@@ -86,7 +86,7 @@ def _draw_examples(quantiser: Quantiser, sequences: list[Tensor]) -> list[tuple[
         rests = Gaussians.rests(quantiser, repeated.masked_fill(masked, quantiser.n_codes))
         for level, rest in enumerate(rests):
             chosen = masked[..., level]
-            found[level].append((rest.mean[chosen], rest.case[chosen], repeated[chosen, level]))
+            found[level].append((rest.mean[chosen], rest.case[chosen], repeated[..., level][chosen]))
     examples = []
     for of_level in found:
         mean, case, codes = (torch.cat(parts) for parts in zip(*of_level, strict=True))
