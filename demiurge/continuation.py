@@ -105,6 +105,7 @@ def continue_seed(
     search: SearchSettings,
     seed_source: int | None = None,
     transpose: int = 0,
+    whole_bars: bool = False,
     progress: Progress = no_progress,
 ) -> list[Continuation]:
     """Return as many variations of how a seed goes on as `search` asks for.
@@ -115,6 +116,8 @@ def continue_seed(
         The source that the seed is, all of which may be played whatever the filters say.
     transpose : int
         How far other sources may be transposed towards the seed's key, in semitones.
+    whole_bars : bool
+        As for `demiurge.timing.time_steps`.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def continue_seed(
     allowed = count_allowed(database, search.filters)
     if not allowed.have_pulse:
         seed = replace(seed, grid=None)
-    timing = time_steps(seed, database, seconds)
+    timing = time_steps(seed, database, seconds, whole_bars=whole_bars)
     wanted = Wanted(
         seed,
         timing,

@@ -51,7 +51,8 @@ def render_continuation(
     The forecaster hears what is chosen (`query.closed_loop`), and goes with the track
     `accompanied`, a file that begins with the seed, if it is given. Several variations are named by
     `variation_paths`. Plans name the seed by `seed_name`, by default its path. With `include_seed`,
-    the seed itself may be played, too; `transpose` is as for `continue_seed`.
+    the seed itself may be played, too; `transpose` is as for `continue_seed`. A loop lasts for a
+    whole number of bars, if the seed has a pulse.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def render_continuation(
         search=search,
         seed_source=seed_source,
         transpose=transpose,
+        whole_bars=render_options.output.loop,
         progress=progress,
     )
     settings = PlanSettings(

@@ -15,6 +15,8 @@ from query.cluster.parts import on_each_part
 ENOUGH = 0.05  # of what has a pulse, at a tempo to be kept
 NEAR_OCTAVES = 0.09  # 6 %
 PULSE = 0.25  # a seed of less confidence has no pulse to keep
+BEATS_IN_BAR = 4
+LOOP_S = 0.01  # how far a seed may be from a whole number of beats to be taken for a loop
 SHORTEST_PICKUP = 0.02  # seconds; a shorter rest of a tatum is added to the first step
 
 
@@ -50,12 +52,15 @@ class Timing:
         return self.first_part is not None
 
 
-def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> Timing:
+def time_steps(
+    seed: DescriptorSequence, database: Database, seconds: float, *, whole_bars: bool = False
+) -> Timing:
     """Return the steps that continue a seed for `seconds`.
 
     If the seed has a pulse and units are parts of beats, the steps are the seed's own parts of
     beats, from where it ends. Otherwise they are as long as the units are: on average, if these
-    vary. All together last for `seconds`.
+    vary. All together last for `seconds`; with `whole_bars` and a pulse for the nearest number of
+    bars, of four beats, of which a seed that is a loop is taken to have a whole number as well.
 
     Raises
     ------
@@ -75,8 +80,16 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     seed_tempo = 60 * settings.sample_rate / float(beats[1] - beats[0])
     tempo, parts_in_beat = choose_level(seed_tempo, parts, partial(_share_at, database))
     step = float(beats[1] - beats[0]) / parts_in_beat
+    scale = 1.0
+    if whole_bars:
+        scale = _scale_of_loop(end, step * parts_in_beat, settings.sample_rate)
+        bar = BEATS_IN_BAR * parts * step * scale
+        total = bar * max(round(total / bar), 1)
+        step *= scale
+        tempo /= scale
     n_steps = 2 * int(np.ceil(total / step)) + 1  # enough, should a track become faster
     times = grid.after(end, parts_in_beat, count=n_steps) - end
+    times *= scale
     first_part = int(np.rint((times[0] + end - beats[0]) / step)) % parts
     if times[0] > SHORTEST_PICKUP * settings.sample_rate:
         times = np.concatenate([[times[0] - step], times])
@@ -86,6 +99,13 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges = np.append(edges[edges < total], round(total))
     edges = edges[np.append(True, np.diff(edges) > 0)]
     return Timing(np.diff(edges), first_part, round(step), tempo, confidence, seed.beats_of)
+
+
+def _scale_of_loop(n_samples: int, beat: float, sample_rate: int) -> float:
+    """Return the factor by which a whole number of beats lasts as long as a loop; 1 if none can."""
+    n_beats = max(round(n_samples / beat), 1)
+    is_loop = abs(n_beats * beat - n_samples) < LOOP_S * sample_rate
+    return n_samples / (n_beats * beat) if is_loop else 1.0
 
 
 class Tempos:

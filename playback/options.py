@@ -122,11 +122,14 @@ class OutputOptions:
         Integrated loudness (ITU-R BS.1770) of the whole, as far as `true_peak_db` allows.
     true_peak_db : float, optional
         Highest true peak of the whole in dBTP; -1 by default if `lufs` is given.
+    loop : bool
+        Join the end to the beginning, as any two units are joined.
     """
 
     bits: str | None = None
     lufs: float | None = None
     true_peak_db: float | None = None
+    loop: bool = False
 
     def __post_init__(self) -> None:
         for name, lowest in (("lufs", -70.0), ("true_peak_db", -60.0)):
@@ -157,6 +160,12 @@ class RenderOptions:
     crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
     decoder: PlanDecoder | None = None
+
+    def __post_init__(self) -> None:
+        if self.decoder and self.output.loop:
+            raise ParameterError(
+                "loop: a decoder makes no loops; leave out loop, or decode, so that crossfades join"
+            )
 
     @property
     def decoded_by(self) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
 """Yield the audio of an open plan in blocks, for the writers of files."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,18 @@ BLOCK_SAMPLES = 1 << 17  # meters and encoders are slow on the short pieces that
 
 @dataclass(frozen=True)
 class PlanAudio:
-    """The audio of an open plan: with its crossfade or decoder, and a callback for progress."""
+    """The audio of an open plan: with its crossfade or decoder, and a callback for progress.
+
+    Of a `loop`, the end leads into the beginning: the plan is played over and over, and this is one
+    round of it.
+    """
 
     opened: OpenPlan
     crossfade: CrossfadeOptions
     progress: Progress = no_progress
     block_samples: int = BLOCK_SAMPLES
     decoder: PlanDecoder | None = None
+    loop: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -53,6 +58,15 @@ class PlanAudio:
         if self.decoder:
             assert only is None
             return self.decoder.blocks(plan, reader, self.crossfade)
+        if self.loop:
+            return stitch(
+                three_rounds(plan),
+                reader,
+                crossfade=self.crossfade,
+                only=only,
+                start=plan.n_samples,
+                stop=2 * plan.n_samples,
+            )
         return stitch(plan, reader, crossfade=self.crossfade, only=only)
 
     def writer(
@@ -67,6 +81,8 @@ class PlanAudio:
             f"Demiurge plan {self.opened.whole.identity}, database {self.plan.database['id']},"
             f" seams {options}"  # the word of 0.1.0, so that its plans give the same bytes
         )
+        if self.loop:
+            comment += ", a loop"
         if self.decoder:
             comment += "".join(f" {name}={value}" for name, value in self.decoder.facts.items())
         return AudioWriter(
@@ -79,3 +95,15 @@ class PlanAudio:
             title=title,
             shown=path,
         )
+
+
+def three_rounds(plan: Plan) -> Plan:
+    """Return a plan that plays another three times, one right after the other."""
+    n_samples = plan.n_samples
+    steps = tuple(
+        replace(step, at_sample=step.at_sample + number * n_samples)
+        for voice in plan.voices
+        for number in range(3)
+        for step in plan.steps[voice.start : voice.stop]
+    )
+    return replace(plan, steps=steps, targets=None, spectra=None)

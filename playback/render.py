@@ -88,7 +88,12 @@ def write_whole(
 ) -> RenderSummary:
     """Do as `render`, for a plan that has been opened."""
     audio = PlanAudio(
-        opened, render_options.crossfade, progress, block_samples, render_options.decoder
+        opened,
+        render_options.crossfade,
+        progress,
+        block_samples,
+        render_options.decoder,
+        render_options.output.loop,
     )
     output = render_options.output
     with replacing(path) as temporary:

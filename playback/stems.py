@@ -45,7 +45,8 @@ def write_stems(
     AudioError
         If a stem alone would pass full scale.
     """
-    audio = PlanAudio(opened, render_options.crossfade, progress)
+    loop = render_options.output.loop
+    audio = PlanAudio(opened, render_options.crossfade, progress, loop=loop)
     if gain_db is None:
         gain_db = _safe_gain_db(audio)
     gain = np.float32(to_amplitude(gain_db))

@@ -23,6 +23,8 @@ from query.filters import (
 from query.left_units import check_some_left
 from query.likeness import LIKE, Likeness, likeness_of, most_alike
 
+NOT = "!"  # begins a pattern of sources that are left out
+
 
 def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
     """Return `apply_filters`, of which something must be left.
@@ -102,20 +104,46 @@ def _of_database(database: Database, condition: Condition) -> np.ndarray:
 
 
 def _find_fitting(database: Database, patterns: tuple[str, ...]) -> np.ndarray:
-    """Return which sources a pattern means, bool, (n_sources,).
+    """Return which sources patterns mean, bool, (n_sources,).
+
+    Any of them may match, and none of those that begin with !. If all begin with it, the rest is
+    meant.
+
+    Raises
+    ------
+    ParameterError
+        If a pattern that begins with ! matches nothing.
+    """
+    meant: set[str] = set()
+    left_out: set[str] = set()
+    only_left_out = True
+    for pattern in patterns:
+        found = _matching(database, pattern)
+        if found or not pattern.startswith(NOT):
+            meant |= found
+            only_left_out = False
+        elif excluded := _matching(database, pattern[len(NOT) :]):
+            left_out |= excluded
+        else:
+            raise ParameterError(
+                f"source {pattern!r} leaves out nothing, since no source of {database.path} matches"
+                f" {pattern[len(NOT) :]!r}; correct it, or drop it"
+            )
+    fitting = (set(database.known_paths) if only_left_out else meant) - left_out
+    return np.array([source.path in fitting for source in database.sources], bool)
+
+
+def _matching(database: Database, pattern: str) -> set[str]:
+    """Return the paths that one pattern means.
 
     Of several databases, a pattern that names none means the sources of all.
     """
     paths = database.known_paths
-    fitting: set[str] = set()
-    for pattern in patterns:
-        if database.names and pattern.partition(SEPARATOR)[0] not in database.names:
-            own = {path: path.partition(SEPARATOR)[2] for path in paths}
-            found = fitting_sources(own.values(), pattern)
-            fitting |= {path for path in paths if own[path] in found}
-        else:
-            fitting |= fitting_sources(paths, pattern)
-    return np.array([source.path in fitting for source in database.sources], bool)
+    if not database.names or pattern.partition(SEPARATOR)[0] in database.names:
+        return fitting_sources(paths, pattern)
+    own = {path: path.partition(SEPARATOR)[2] for path in paths}
+    found = fitting_sources(own.values(), pattern)
+    return {path for path in paths if own[path] in found}
 
 
 def _find_tagged(database: Database, tags: tuple[str, ...]) -> np.ndarray:

@@ -57,8 +57,8 @@ class Filters:
     Attributes
     ----------
     sources : tuple of str
-        Paths or patterns, see `db.source_names`. The source must match one of them; if empty, every
-        source does.
+        Paths or patterns, see `db.source_names`. The source must match one of them, and none of
+        those that begin with !; if there are none without !, every other source does.
     tags : tuple of str
         The source must have one of these tags; if empty, it need not have any.
     seconds : (least, most)

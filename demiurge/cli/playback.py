@@ -192,9 +192,10 @@ def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None
         raise ParameterError(
             "--lufs and --true-peak say how loud OUT is written; give -o OUT as well"
         )
-    if not (outputs.out or outputs.stems) and output.bits:
+    given = "--bits" if output.bits else "--loop" if output.loop else ""
+    if given and not (outputs.out or outputs.stems):
         raise ParameterError(
-            "--bits says how OUT and the stems are written; give -o OUT or --stems as well"
+            f"{given} says how OUT and the stems are written; give -o OUT or --stems as well"
         )
     if outputs.out:
         check_output_format(

@@ -63,7 +63,7 @@ DEFAULT_SECONDS = 10.0
     type=click.FloatRange(0, min_open=True),
     default=DEFAULT_SECONDS,
     show_default=True,
-    help="How long to go on, in seconds.",
+    help="How long to go on, in seconds; with --loop rounded to bars of four beats.",
 )
 @scoring_options
 @accompanied_option
@@ -128,7 +128,7 @@ def render(
             render_options=render_options,
             progress=progress,
         )
-    echo_results(results, render_options.output.lufs, as_json=as_json)
+    echo_results(results, render_options.output, None if include_seed else seed, as_json=as_json)
 
 
 @command(
@@ -180,7 +180,7 @@ def mosaic(
             render_options=render_options,
             progress=progress,
         )
-    echo_results(results, render_options.output.lufs, as_json=as_json)
+    echo_results(results, render_options.output, target, as_json=as_json)
 
 
 def check_outputs(

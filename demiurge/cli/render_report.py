@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from audio.decibels import to_decibels
 from demiurge.cli.plan_table import share_text
 from demiurge.cli.terminal import counted, echo_json, echo_line
+from files.hashing import hash_file
 from files.names import quoted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from demiurge.continuation import Continuation
     from demiurge.results import RenderResult
+    from playback.options import OutputOptions
     from playback.plan import Plan
     from playback.render import RenderSummary
 
 QUIET_PEAK = 0.05
+ONE_SIDED = 2 / 3  # of the units of a mosaic, from one source
 REACHED_LU = 0.05  # a loudness this close to the requested one counts as reached
 
 
-def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bool) -> None:
-    """Print the files that were written, and what they are made of."""
+def echo_results(
+    results: list[RenderResult], output: OutputOptions, given: Path | None, *, as_json: bool
+) -> None:
+    """Print the files that were written with `output`, and what they are made of.
+
+    `given` is the seed or target, if it is to be told where the same file is played.
+    """
     if as_json:
-        documents = [result_facts(result) for result in results]
+        documents = [{**result_facts(result), **own_facts(result, given)} for result in results]
         echo_json(documents[0] if len(documents) == 1 else documents)
         return
     for result in results:
-        echo_result(result, lufs)
+        echo_result(result, output, given)
 
 
-def echo_result(result: RenderResult, lufs: float | None) -> None:
+def echo_result(result: RenderResult, output: OutputOptions, given: Path | None) -> None:
     facts = result_facts(result)
     echo_line(f"{result.wav}: {made_of(facts)}")
+    played_itself = own_facts(result, given).get("own", [])
+    for own in played_itself:
+        echo_line(
+            f"  {counted(own['steps'], 'unit')} from {own['source']}, which is {given} itself;"
+            f" leave it out with --source {quoted('!' + own['source'])}"
+        )
     for line in shares_lines(facts):
         echo_line(f"  {line}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
-    if not result.continuation and (note := voices_note(result.plan)):
-        echo_line(f"  {note}")
+    if not result.continuation:
+        one_sided = "" if played_itself else one_sided_note(result.plan)
+        for note in filter(None, (voices_note(result.plan), one_sided)):
+            echo_line(f"  {note}")
     if result.continuation:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
             echo_line(f"  {note}")
     if facts["rest_seconds"]:
         echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
-    for note in level_notes(result.summary, lufs):
+    if output.loop:
+        echo_line(f"  {loop_note(result)}")
+    for note in level_notes(result.summary, output.lufs):
         echo_line(f"  {note}")
     echo_decoded(result.plan.settings.get("decode"))
     plan = result.plan_file
@@ -82,6 +103,30 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         **level_facts(result.summary),
         **decode_facts(plan.settings.get("decode")),
     }
+
+
+def loop_note(result: RenderResult) -> str:
+    """Return that it is a loop, and of how many beats if its tempo is known."""
+    plan = result.plan
+    tempo = result.continuation.timing.tempo if result.continuation else 0
+    n_beats = plan.n_samples / plan.sample_rate * tempo / 60
+    beats = f" of {n_beats:.0f} beats at {tempo:.2f} bpm" if tempo else ""
+    return f"a loop{beats}: its end leads into its beginning"
+
+
+def own_facts(result: RenderResult, given: Path | None) -> dict[str, Any]:
+    """Return how many units are from the file given, by sources with its bytes; nothing if none."""
+    if given is None:
+        return {}
+    played = Counter(step.source for step in result.plan.steps)
+    stamps = result.plan.sources
+    n_bytes = given.stat().st_size
+    alike = [name for name in played if name in stamps and stamps[name]["bytes"] == n_bytes]
+    content = hash_file(given) if alike else ""
+    own = [
+        {"source": name, "steps": played[name]} for name in alike if stamps[name]["hash"] == content
+    ]
+    return {"own": own} if own else {}
 
 
 def shares_facts(plan: Plan) -> dict[str, Any]:
@@ -127,6 +172,22 @@ def voices_note(plan: Plan) -> str:
         return ""
     transposed = f"; units are transposed by up to {counted(most, 'semitone')}" if most else ""
     return f"{counted(plan.n_voices, 'voice')}{transposed}"
+
+
+def one_sided_note(plan: Plan) -> str:
+    """Return that most of a mosaic is of one source, and what helps; "" if it is not, or asked for.
+
+    It may be the only one that fits; or one that joins itself well, like hiss.
+    """
+    (source, n_steps), *others = Counter(step.source for step in plan.steps).most_common()
+    asked = plan.settings["filters"].get("sources", ())
+    is_only_one = not others and any(not name.startswith("!") for name in asked)
+    if is_only_one or n_steps <= ONE_SIDED * len(plan.steps):
+        return ""
+    return (
+        f"{n_steps} of {len(plan.steps)} units are from {source}; --novelty 1 plays more of the"
+        f" others, --source {quoted('!' + source)} all but this"
+    )
 
 
 def domain_facts(result: RenderResult) -> dict[str, Any]:

@@ -833,6 +833,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
             "o.png shows what is rendered; give -o OUT as well",
             2,
         ),
+        ("--export reaper --loop", "--loop says how OUT and the stems are written; give -o", 2),
         ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
         ("-o {tmp}/o.ogg --bits 24", "bits='24' does not apply to OGG", 2),
         ("-o {tmp}/o.flac --bits float", "float samples need .wav", 2),

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 from db.settings import FOR_CONTINUATIONS, DescriptorSettings
-from demiurge.cli.render_report import continuation_notes, made_of, stretch_range, voices_note
+from demiurge.cli.render_report import (
+    continuation_notes,
+    made_of,
+    one_sided_note,
+    own_facts,
+    stretch_range,
+    voices_note,
+)
 from demiurge.continuation import Continuation
 from demiurge.timing import Timing
+from files.hashing import hash_file
 
 STEPS = np.array([1000])
 
@@ -76,3 +84,40 @@ def test_voices_and_transpositions_are_told(n_voices, transposed, note):
 def test_one_of_a_kind_is_not_called_several():
     facts = {"seconds": 1.5, "steps": 2, "distinct_units": 1, "sources": 1, "joins": 1}
     assert made_of(facts) == "1.50 s of 2 units (1 distinct) from 1 source, 1 join"
+
+
+def test_units_of_the_file_given_itself_are_counted(tmp_path):
+    loop = tmp_path / "loop.wav"
+    loop.write_bytes(b"the same")
+    stamps = {
+        "a/loop.wav": {"hash": hash_file(loop), "bytes": 8},
+        "b.wav": {"hash": "another", "bytes": 8},
+        "c.wav": {"hash": "another", "bytes": 9},
+    }
+    steps = [
+        SimpleNamespace(source=name) for name in ("a/loop.wav", "b.wav", "c.wav", "a/loop.wav")
+    ]
+    result = SimpleNamespace(plan=SimpleNamespace(steps=steps, sources=stamps))
+    assert own_facts(result, loop) == {"own": [{"source": "a/loop.wav", "steps": 2}]}
+    other = tmp_path / "other.wav"
+    other.write_bytes(b"not that")
+    assert own_facts(result, other) == own_facts(result, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("played", "sources", "told"),
+    [
+        ("aaaab", [], True),
+        ("aaaa", ["!c"], True),
+        ("aaabb", [], False),
+        ("aaaa", ["a*"], False),
+    ],
+)
+def test_a_mosaic_of_mostly_one_source_says_what_plays_more_of_the_others(played, sources, told):
+    steps = [SimpleNamespace(source=name) for name in played]
+    plan = SimpleNamespace(steps=steps, settings={"filters": {"sources": sources}})
+    note = (
+        f"4 of {len(played)} units are from a; --novelty 1 plays more of the others,"
+        " --source '!a' all but this"
+    )
+    assert one_sided_note(plan) == (note if told else "")

@@ -146,3 +146,27 @@ def test_units_of_one_length_are_played_whole_and_the_last_is_cut(units, size):
     assert set(timing.step_samples[:-1].tolist()) == {size}
     assert 1 <= timing.step_samples[-1] <= size
     assert timing.step_samples.sum() == 2 * RATE
+
+
+def test_a_loop_lasts_for_whole_bars():
+    timing = time_steps(seed_of(8 * BEAT), database_of(), 9.2, whole_bars=True)
+    assert timing.step_samples.sum() == 20 * BEAT  # 9.2 s are 4.6 bars
+    timing = time_steps(seed_of(8 * BEAT), database_of(), 0.1, whole_bars=True)
+    assert timing.step_samples.sum() == 4 * BEAT
+
+
+def test_the_tempo_of_a_loop_that_goes_on_as_a_loop_is_that_of_its_length():
+    """Of 16 beats that the tracker takes for 15.99: 64 of them drift by no sample."""
+    seed = seed_of(16 * BEAT, beat=BEAT * 1.0008)
+    timing = time_steps(seed, database_of(), 32, whole_bars=True)
+    assert timing.tempo == pytest.approx(120)
+    assert timing.first_part == 0
+    assert timing.step_samples.sum() == 64 * BEAT
+    np.testing.assert_allclose(starts(timing) / PART, np.arange(256), atol=0.06)
+
+
+def test_a_seed_of_another_length_is_no_loop():
+    seed = seed_of(16 * BEAT, beat=BEAT * 1.01)
+    timing = time_steps(seed, database_of(), 32, whole_bars=True)
+    assert timing.tempo == pytest.approx(120 / 1.01)
+    assert timing.step_samples.sum() == pytest.approx(64 * BEAT * 1.01, abs=1)

@@ -718,3 +718,38 @@ def test_memory_does_not_depend_on_the_length(tmp_path, fixtures):
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         used.append(int(done.stdout) * (1 if sys.platform == "darwin" else 1024))
     assert used[1] - used[0] < 30e6  # steps and runs; 15 minutes more of float32 would be 159 MB
+
+
+def test_a_loop_is_the_same_wherever_it_begins(music, tmp_path):
+    """Its end joins its beginning as any two units are joined."""
+    looped = OutputOptions("float", loop=True)
+    render_with(music, tmp_path / "loop.wav", output=looped)
+    first = 5
+    moved = music.steps[first].at_sample
+    rotated = make_plan(
+        CORPUS_DIR,
+        *(
+            (step.source, step.start_sample, step.n_samples)
+            for step in (*music.steps[first:], *music.steps[:first])
+        ),
+        channels=2,
+    )
+    steps = tuple(replace(step, gain_db=-8.0) for step in rotated.steps)
+    render_with(replace(rotated, steps=steps), tmp_path / "rotated.wav", output=looped)
+    loop = heard(tmp_path / "loop.wav")
+    np.testing.assert_array_equal(np.roll(loop, -moved, axis=0), heard(tmp_path / "rotated.wav"))
+    # only what surrounds the new join differs from a render that is no loop
+    render_with(music, tmp_path / "plain.wav", output=OutputOptions("float"))
+    differing = np.flatnonzero((loop != heard(tmp_path / "plain.wav")).any(axis=1))
+    assert len(differing)
+    assert ((differing < 0.07 * RATE) | (differing >= len(loop) - 0.07 * RATE)).all()
+
+
+def test_the_stems_of_a_loop_sum_to_it(music, tmp_path):
+    options = RenderOptions(USUAL, OutputOptions("float", loop=True))
+    (tmp_path / "stems").mkdir()
+    with open_plan(music) as opened:
+        write_whole(opened, tmp_path / "loop.wav", options)
+        stems = write_stems(opened, tmp_path / "stems", options)
+    total = np.sum([heard(path) for path in stems], axis=0)
+    np.testing.assert_allclose(total, heard(tmp_path / "loop.wav"), atol=1e-6)

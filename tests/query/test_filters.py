@@ -49,6 +49,8 @@ def test_each_filter_leaves_what_it_says(database):
         (Filters(), np.ones(len(units), bool)),
         (Filters(sources=("drums/*",)), drums),
         (Filters(sources=("drums/*", "a.*")), np.ones(len(units), bool)),
+        (Filters(sources=("!a.wav",)), drums),
+        (Filters(sources=("*", "!drums/*")), ~drums),
         (Filters(seconds=(0.5, 1.0)), (start >= 0.5) & (start <= 1.0)),
         (
             Filters(seconds=(float(start[3]), float(start[7]))),
@@ -71,6 +73,13 @@ def test_each_filter_leaves_what_it_says(database):
         allowed, counts = filter_units(database, filters)
         np.testing.assert_array_equal(allowed, expected)
         assert 0 < list(counts.values())[-1] == expected.sum()
+
+
+def test_leaving_out_what_is_not_there_is_an_error(database):
+    with pytest.raises(
+        ParameterError, match=r"'!b\.\*' leaves out nothing, since no source of .*db"
+    ):
+        filter_units(database, Filters(sources=("drums/*", "!b.*")))
 
 
 def test_what_does_not_pass_is_neither_found_nor_runs_on(database):

@@ -79,6 +79,7 @@ FILE = (
         type=click.FloatRange(-70, 0),
         help="Integrated loudness of the whole file, in LUFS, as far as its peaks allow.",
     ),
+    file_option("--loop", is_flag=True, help="Make a loop, whose end leads into its beginning."),
 )
 TRUE_PEAK = file_option(
     "--true-peak",
@@ -96,6 +97,7 @@ class JoinsAndFile:
     plain: bool
     bits: str | None
     lufs: float | None
+    loop: bool
     fade: str | None = None
     align_ms: float | None = None
     attacks: bool | None = None
@@ -122,7 +124,7 @@ class JoinsAndFile:
         else:
             crossfade = CrossfadeOptions.of(plan_settings)
         given = {name: value for name, value in asked.items() if value is not None}
-        output = OutputOptions(self.bits, self.lufs, self.true_peak_db)
+        output = OutputOptions(self.bits, self.lufs, self.true_peak_db, self.loop)
         decoder = None
         if self.decode is not None:
             from demiurge.decode_plan import open_decoder
@@ -137,9 +139,10 @@ def make_render_options(
     decode: str | None,
     bits: str | None,
     lufs: float | None,
+    loop: bool,
 ) -> RenderOptions:
     """Return `RenderOptions` for a plan that is yet to be made."""
-    return JoinsAndFile(crossfade_ms, plain, bits, lufs, decode=decode).render_options({})
+    return JoinsAndFile(crossfade_ms, plain, bits, lufs, loop, decode=decode).render_options({})
 
 
 render_options = option_group(

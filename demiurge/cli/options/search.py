@@ -40,7 +40,8 @@ UNITS = (
         "sources",
         multiple=True,
         metavar="GLOB",
-        help="Use only sources whose path matches; repeatable, any may match.",
+        help="Use only sources whose path matches, or with '!GLOB' all others; repeatable, any may"
+        " match.",
     ),
     units_option(
         "--tag",
