@@ -1,12 +1,16 @@
 """File names: check that they are UTF-8, and make them printable."""
 
 import os
+import re
 import shlex
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from files.errors import AudioError, DemiurgeError
 
+NUMBERED = re.compile(r"(.*?)([0-9]+)(\D*)")
+FEWEST_SHORTENED = 3  # names with numbers in a row
 # control characters, bytes that are not UTF-8, line and paragraph separators
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # turn the direction of what follows; the letters of a language do so without them
@@ -70,3 +74,18 @@ def check_name(path: str | Path, error: type[DemiurgeError] = AudioError) -> Non
     """Raise `error` if a path contains bytes that are not UTF-8."""
     if not is_utf8(str(path)):
         raise error(f"{printable(str(path))}: its name is not valid UTF-8; rename it")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas, of those numbered in a row only the ends: `mfcc0 … mfcc12`."""
+    rows: list[list[str]] = []
+    expected = None
+    for name in names:
+        if name != expected:
+            rows.append([])
+        rows[-1].append(name)
+        found = NUMBERED.fullmatch(name)
+        expected = f"{found[1]}{int(found[2]) + 1}{found[3]}" if found else None
+    return ", ".join(
+        ", ".join(row) if len(row) < FEWEST_SHORTENED else f"{row[0]} … {row[-1]}" for row in rows
+    )

@@ -9,6 +9,7 @@ from db.database import Database
 from db.settings import METRICAL, STD_SUFFIX
 from db.source_names import fitting_sources
 from files.errors import ParameterError
+from files.names import listed
 from files.roots import SEPARATOR
 from query.filters import (
     EVERYTHING,
@@ -164,5 +165,5 @@ def _descriptor_values(database: Database, column: str) -> np.ndarray:
             raise ParameterError(
                 f"{database.path} has no {column}; build a database with --descriptors {wanted}"
             )
-    known = ", ".join((*UNIT_COLUMNS, *settings.names))
+    known = listed((*UNIT_COLUMNS, *settings.names))
     raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")

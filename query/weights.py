@@ -16,6 +16,7 @@ import numpy as np
 
 from db.settings import METRICAL, STD_SUFFIX, DescriptorSettings
 from files.errors import ParameterError
+from files.names import listed
 
 CLAP = "clap"
 DERIVED = 0.5  # weight of a frame's Δ and ΔΔ
@@ -104,7 +105,7 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
         else:
             raise ParameterError(
                 f"no descriptor {name!r} to weigh; there are {', '.join(settings.descriptors)}, and"
-                f" {', '.join(settings.names)}"
+                f" {listed(settings.names)}"
             )
     if not factors.any():
         raise ParameterError("all weights are 0; leave one above")

@@ -86,7 +86,8 @@ def _draw_examples(quantiser: Quantiser, sequences: list[Tensor]) -> list[tuple[
         rests = Gaussians.rests(quantiser, repeated.masked_fill(masked, quantiser.n_codes))
         for level, rest in enumerate(rests):
             chosen = masked[..., level]
-            found[level].append((rest.mean[chosen], rest.case[chosen], repeated[..., level][chosen]))
+            level_codes = repeated[..., level]
+            found[level].append((rest.mean[chosen], rest.case[chosen], level_codes[chosen]))
     examples = []
     for of_level in found:
         mean, case, codes = (torch.cat(parts) for parts in zip(*of_level, strict=True))

@@ -7,7 +7,7 @@ import pytest
 from audio.read import probe
 from db.build import build_database
 from files.errors import AudioError, ParameterError
-from files.names import check_name, is_utf8, printable
+from files.names import check_name, is_utf8, listed, printable
 
 pytestmark = pytest.mark.accounts
 
@@ -55,3 +55,9 @@ def test_a_recording_of_such_a_name_is_not_read(corpus):
     (corpus / "short.flac").rename(corpus / "\udce9.flac")
     with pytest.raises(AudioError, match=rf"\\udce9.flac: {RULE}"):
         probe(corpus / "\udce9.flac")
+
+
+def test_names_numbered_in_a_row_are_shortened():
+    names = ["a", "b1", "b2", "c0_std", "c1_std", "c2_std", "d7", "d8", "d10", "e"]
+    assert listed(names) == "a, b1, b2, c0_std … c2_std, d7, d8, d10, e"
+    assert listed([]) == ""

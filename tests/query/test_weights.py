@@ -57,7 +57,7 @@ def test_the_place_in_the_beat_counts_only_if_it_is_weighed():
 def test_unknown_names_and_nothing_at_all_are_refused():
     with pytest.raises(
         ParameterError,
-        match="no descriptor 'chroma' to weigh; there are mfcc, loudness, and mfcc0, ",
+        match="no descriptor 'chroma' to weigh; there are mfcc, loudness, and mfcc0 … mfcc5, loud",
     ):
         weight_columns(SETTINGS, {"chroma": 1.0})
     with pytest.raises(ParameterError, match="all weights are 0"):
