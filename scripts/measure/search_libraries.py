@@ -75,7 +75,8 @@ def compare(folder: Path, queries: np.ndarray) -> None:
     """Print a row for each index; distances are Euclidean between weighted descriptors."""
     database = Database(folder / DATABASE)
     space = Space(database)
-    vectors, points = space.vectors(database.descriptors), space.vectors(queries)
+    vectors = space.vectors(database.descriptors)
+    points = space.vectors(queries)
     np.save(folder / VECTORS, vectors)
     print(f"{len(vectors)} units of {vectors.shape[1]} values, {STEPS} queries, k = {K}\n")
     kept = [
