@@ -44,10 +44,8 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
     Both are float32 of shape (joins, 2 * extent). They are exactly 1 and 0 before the crossfade,
     and 0 and 1 after it.
     """
-    falls: Curve = _fall
-    rises: Curve = _rise
-    if fade != "linear":
-        falls, rises = _sine_fall, _sine_rise
+    falls: Curve = _fall if fade == "linear" else _sine_fall
+    rises: Curve = _rise if fade == "linear" else _sine_rise
     falling = fade_curve(overlaps.out_start, overlaps.out_length, extent, falls)
     rising = fade_curve(overlaps.in_start, overlaps.in_length, extent, rises)
     if fade != "linear" and overlaps.likeness.any():

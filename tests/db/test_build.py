@@ -153,6 +153,15 @@ def test_file_that_cannot_be_read_now_keeps_what_was_known(corpus, tmp_path, mon
     assert len(build_database(corpus, tmp_path / "db").unchanged) == 4
 
 
+def test_link_to_nothing_is_named(corpus, tmp_path):
+    (corpus / "gone.wav").symlink_to("nowhere.wav")
+    failed = dict(build_database(corpus, tmp_path / "db").failed)
+    assert failed["gone.wav"] == (
+        "cannot be read (No such file or directory): it links to nowhere.wav; mend or remove the"
+        " link"
+    )
+
+
 def test_file_that_changes_while_being_read_is_named_and_tried_again(corpus, tmp_path, monkeypatch):
     from db import analyse
 
