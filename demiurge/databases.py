@@ -15,7 +15,7 @@ from demiurge.model_descriptors import open_model
 from files.cache import cache_folder
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
-from files.roots import Folder
+from files.roots import Folder, split_named
 from query.cluster.client import connect_corpus
 from query.cluster.paged import PagedDatabase
 
@@ -116,11 +116,11 @@ def name_databases(given: Sequence[str | Path]) -> dict[str, Path]:
 
 def _split_name(given: str) -> tuple[str, Path]:
     """Return the name and the folder of a database; a folder that is there has no name before."""
-    name, equals, path = given.partition("=")
-    if equals and name and path and not Path(given).exists():
+    name, path = split_named(given)
+    if name:
         return name, Path(path)
-    stem = Path(given).absolute().name.removesuffix(SUFFIX)
-    return re.sub(r"[^\w.-]+", "-", stem) or "db", Path(given)
+    stem = Path(path).absolute().name.removesuffix(SUFFIX)
+    return re.sub(r"[^\w.-]+", "-", stem) or "db", Path(path)
 
 
 def _described_alike(

@@ -35,6 +35,17 @@ def folder_of(root: str | Folder) -> Folder:
     return Path(root)
 
 
+def split_named(text: str) -> tuple[str, str]:
+    """Return NAME and PATH of `NAME=PATH`, or "" and the text where it is a path alone.
+
+    What there is under the whole text is never split; nor has a name separators of paths.
+    """
+    name, equals, path = text.partition("=")
+    if equals and name and path and os.sep not in name and not os.path.exists(text):
+        return name, path
+    return "", text
+
+
 class Roots:
     """The corpus folders that the paths of sources are relative to.
 

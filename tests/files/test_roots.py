@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from files.errors import ParameterError
-from files.roots import Roots
+from files.roots import Roots, split_named
 
 ONE = Roots.of("corpus")
 TWO = Roots({"a": "first", "b": "second/sounds"})
@@ -57,3 +57,21 @@ def test_folders_that_have_moved_are_named():
 def test_folders_of_other_databases_have_not_moved(roots, to, message):
     with pytest.raises(ParameterError, match=message):
         roots.moved(to)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("drums=x/drums.db", ("drums", "x/drums.db")),
+        ("x/drums.db", ("", "x/drums.db")),
+        ("runs/lr=1.db", ("", "runs/lr=1.db")),
+        ("s3://bucket/a=b", ("", "s3://bucket/a=b")),
+        ("there=1.db", ("", "there=1.db")),
+        ("=x.db", ("", "=x.db")),
+        ("drums=", ("", "drums=")),
+    ],
+)
+def test_names_before_paths(tmp_path, monkeypatch, text, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there=1.db").mkdir()
+    assert split_named(text) == expected

@@ -7,7 +7,6 @@ def mosaic(target: Path, databases: Databases) -> None: …
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, wraps
@@ -19,6 +18,7 @@ import click
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.paths import AnyPath
 from files.progress import Progress, no_progress
+from files.roots import split_named
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -68,9 +68,8 @@ class DatabaseType(AnyPath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
-        name, equals, path = text.partition("=")
-        is_named = equals and os.sep not in name and not os.path.exists(text)
-        super().convert(path if is_named else text, param, ctx)
+        _, path = split_named(text)
+        super().convert(path, param, ctx)
         return text
 
 

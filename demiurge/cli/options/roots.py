@@ -1,13 +1,12 @@
 """The option that says where the folders of a corpus are now."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from demiurge.cli.options.paths import CorpusFolder
-from files.roots import Folder
+from files.roots import Folder, split_named
 
 MovedRoot = Folder | Mapping[str, Folder] | None
 
@@ -20,11 +19,7 @@ class RootType(CorpusFolder):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
-        text = str(value)
-        name, equals, folder = text.partition("=")
-        if not equals or os.sep in name or os.path.exists(text):
-            name = ""
-            folder = text
+        name, folder = split_named(str(value))
         return name, super().convert(folder, param, ctx)
 
 
