@@ -20,6 +20,8 @@ def audible_units(database: Database) -> np.ndarray:
         return audible
     first = 0
     for number, source in enumerate(database.sources):
+        if not source.n_units:
+            continue
         rows = slice(first, first + source.n_units)
         loudness = database.source_descriptors(number)[:, column]
         audible[rows] = _audible(loudness, database.units.n_samples[rows])
