@@ -22,9 +22,10 @@ from db.model_descriptor import ModelMeasure, OpenModel, no_model
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
-from files.errors import AudioError, DemiurgeError, ParameterError, system_reason
+from files.errors import AudioError, DemiurgeError, ParameterError
 from files.hashing import hash_file
-from files.names import check_name, printable, without_name
+from files.names import check_name, without_name
+from files.regular import why_unreadable
 from files.remote import RemoteObject
 from files.remote_cache import fetched
 from files.remote_errors import FetchError
@@ -148,11 +149,7 @@ def _analyse_file(path: str, task: Task) -> Analysis:
         analysis = _analyse_content(path, task, stamp)
         after = os.stat(path)
     except OSError as error:
-        reason = f"cannot be read ({system_reason(error)})"
-        if os.path.islink(path) and not os.path.exists(path):
-            target = printable(os.readlink(path))
-            return Analysis("", error=f"{reason}: it links to {target}; mend or remove the link")
-        return Analysis("", error=f"{reason}; check the file and its permissions")
+        return Analysis("", error=why_unreadable(path, error))
     except DemiurgeError as error:
         if isinstance(error, ParameterError):  # about the computer, not the file
             stamp = ("", 0, 0)

@@ -16,9 +16,10 @@ from db.descriptors.frames import Frames, frames_of
 from db.follow_pitch import CANDIDATES, follow_pitch, pitch_candidates
 from db.settings import DescriptorSettings
 from db.spool import Spool
-from files.errors import DemiurgeError, system_reason
+from files.errors import DemiurgeError
 from files.hashing import hash_file
 from files.names import without_name
+from files.regular import why_unreadable
 from files.remote import RemoteObject
 from files.remote_cache import fetched
 
@@ -90,8 +91,7 @@ def _measure_task(path: str, task: BandTask) -> MeasuredBands:
         (rows, exponent), f0 = _measure_file(path, task.settings, _to_float16)
         after = os.stat(path)
     except OSError as error:
-        reason = system_reason(error)
-        return MeasuredBands(error=f"cannot be read ({reason}); check the file and its permissions")
+        return MeasuredBands(error=why_unreadable(path, error))
     except DemiurgeError as error:
         return MeasuredBands(error=without_name(str(error), path))
     except MemoryError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from files.errors import DemiurgeError, system_reason
+from files.names import printable
 from files.system import advice_for
 
 # another file would be refused as well: permissions, limits, the disk or the network
@@ -26,6 +27,14 @@ KINDS = (
 # flags that Windows does not have
 CLOSED_IN_CHILDREN = getattr(os, "O_CLOEXEC", 0)
 NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
+
+
+def why_unreadable(path: str, reason: OSError) -> str:
+    """Return that a file cannot be read, why, and what helps; a link to nothing is named as one."""
+    said = f"cannot be read ({system_reason(reason)})"
+    if os.path.islink(path) and not os.path.exists(path):
+        return f"{said}: it links to {printable(os.readlink(path))}; mend or remove the link"
+    return f"{said}; check the file and its permissions"
 
 
 def open_regular(
