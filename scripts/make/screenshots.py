@@ -8,6 +8,8 @@ They are in docs/rooms/demiurge.md and the README.
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
@@ -21,17 +23,23 @@ SETTLED_MS = 2500  # until all animations have ended
 
 def main(database: str, plan: str, folder: str) -> None:
     """Serve the corpus and take its pictures."""
-    command = [sys.executable, "-m", "demiurge", "browse", database, "--plan", plan, "--no-open"]
+    with browsing(database, "--plan", plan) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(base_url=address, viewport=SIZE, color_scheme="light")
+        take_pictures(page, Path(folder))
+        browser.close()
+
+
+@contextmanager
+def browsing(*arguments: str) -> Iterator[str]:
+    """Run `demiurge browse` and give the address of its page."""
+    command = [sys.executable, "-m", "demiurge", "browse", *arguments, "--no-open"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found, "the server did not start"
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-                page = browser.new_page(base_url=found[0], viewport=SIZE, color_scheme="light")
-                take_pictures(page, Path(folder))
-                browser.close()
+            yield found[0]
         finally:
             server.terminate()
 

@@ -7,10 +7,7 @@ Prints seconds, the median and the first time (nothing kept in a cache yet), fro
 """
 
 import argparse
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -18,10 +15,8 @@ from time import perf_counter
 from playwright.sync_api import Browser, sync_playwright
 
 from demiurge.bench.playback import own_cache
+from scripts.make.screenshots import ARGUMENTS, CHROMIUM, SIZE, browsing
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-SIZE = {"width": 1280, "height": 720}
 DRAWN = "body[data-ready]"
 
 
@@ -53,21 +48,14 @@ def main() -> None:
 
 def wait_for(browser: Browser, database: Path) -> tuple[float, float]:
     """Return the seconds until the map is drawn: from the shell, and from asking for the page."""
-    command = [sys.executable, "-m", "demiurge", "browse", str(database), "--no-open"]
     began = perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found, "the server did not start"
-            page = browser.new_page(base_url=found[0], viewport=SIZE)
-            asked = perf_counter()
-            page.goto("/map")
-            page.wait_for_selector(DRAWN)
-            drawn = perf_counter()
-            page.close()
-        finally:
-            server.terminate()
+    with browsing(str(database)) as address:
+        page = browser.new_page(base_url=address, viewport=SIZE)
+        asked = perf_counter()
+        page.goto("/map")
+        page.wait_for_selector(DRAWN)
+        drawn = perf_counter()
+        page.close()
     return drawn - began, drawn - asked
 
 
