@@ -39,7 +39,7 @@ from query.style import (
 
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
-BLOCK_UNITS = 1 << 13  # whose affinities are found at a time: they fit into a processor's cache
+BLOCK_UNITS = 1 << 13  # whose affinities are found at a time: they fit in the cache
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from files.errors import AudioError, DemiurgeError
 
 NUMBERED = re.compile(r"(.*?)([0-9]+)(\D*)")
-FEWEST_SHORTENED = 3  # names with numbers in a row
+FEWEST_SHORTENED = 3  # names numbered in a row, of which only the ends are listed
 # control characters, bytes that are not UTF-8, line and paragraph separators
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # turn the direction of what follows; the letters of a language do so without them

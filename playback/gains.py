@@ -114,6 +114,7 @@ def fade_curve(start: np.ndarray, length: np.ndarray, extent: int, curve: Curve)
     The result is float32 of shape (joins, 2 * extent). Many joins have the same fade, which is
     computed once.
     """
+    # a fade as one complex number, since np.unique sorts pairs far more slowly
     fades, rows = np.unique(start + 1j * length, return_inverse=True)
     slope = 1 / np.maximum(fades.imag, 1e-3)
     x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]

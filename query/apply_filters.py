@@ -22,8 +22,7 @@ from query.filters import (
 )
 from query.left_units import check_some_left
 from query.likeness import LIKE, Likeness, likeness_of, most_alike
-
-NOT = "!"  # begins a pattern of sources that are left out
+from query.names import NOT
 
 
 def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:

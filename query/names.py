@@ -3,6 +3,7 @@
 SEARCHES = ("viterbi", "beam", "greedy")
 METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
 INDEX_KINDS = ("flat", "ivf", "pq")
+NOT = "!"  # begins a pattern of sources that are left out
 AUTO = "auto"  # the best index kind for the database; range and level for the material
 RANGES = ("own", "shared")
 LEVELS = ("follow", "own")

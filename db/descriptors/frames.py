@@ -23,9 +23,9 @@ from scipy.sparse import csr_array
 from audio.mel import mel_filterbank
 from db.settings import DescriptorSettings
 
-# frames that are described at a time: many enough that threads seldom wait for Python's lock
+# frames described at a time: enough that threads seldom wait for Python's lock
 BLOCK_FRAMES = 256
-CACHED_FRAMES = 64  # whose windowed samples and spectra are in the processor's cache together
+CACHED_FRAMES = 64  # frames per FFT: their windowed samples and spectra fit in the cache
 AMIN = 1e-10  # floor of the power, -100 dB
 
 

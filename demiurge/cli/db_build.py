@@ -155,9 +155,12 @@ def echo_report(database: Path, report: BuildReport) -> None:
 
 def echo_names(what: str, names: list[str]) -> None:
     """Print some of many names on one line."""
-    shown = ", ".join(names[:SHOWN])
+    echo_line(f"  {what}: {first_names(names)}")
+
+
+def first_names(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    echo_line(f"  {what}: {shown}{more}")
+    return ", ".join(names[:SHOWN]) + more
 
 
 def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
@@ -174,6 +177,4 @@ def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
         if len(names) == 1:
             echo_line(f"  {what}: {names[0]}: {text}", err=True)
             continue
-        shown = ", ".join(names[:SHOWN])
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        echo_line(f"  {what}: {len(names)} files: {text}: {shown}{more}", err=True)
+        echo_line(f"  {what}: {len(names)} files: {text}: {first_names(names)}", err=True)

@@ -10,6 +10,7 @@ from demiurge.cli.plan_table import share_text
 from demiurge.cli.terminal import counted, echo_json, echo_line
 from files.hashing import hash_file
 from files.names import quoted
+from query.names import NOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,19 +48,18 @@ def echo_result(result: RenderResult, output: OutputOptions, given: Path | None)
     for own in played_itself:
         echo_line(
             f"  {counted(own['steps'], 'unit')} from {own['source']}, which is {given} itself;"
-            f" leave it out with --source {quoted('!' + own['source'])}"
+            f" leave it out with --source {quoted(NOT + own['source'])}"
         )
     for line in shares_lines(facts):
         echo_line(f"  {line}")
     if result.settled:
         echo_line(f"  {result.settled.note}")
-    if not result.continuation:
-        one_sided = "" if played_itself else one_sided_note(result.plan)
-        for note in filter(None, (voices_note(result.plan), one_sided)):
-            echo_line(f"  {note}")
     if result.continuation:
-        for note in continuation_notes(result.continuation, stretch_range(result.plan)):
-            echo_line(f"  {note}")
+        notes = continuation_notes(result.continuation, stretch_range(result.plan))
+    else:
+        notes = [voices_note(result.plan), "" if played_itself else one_sided_note(result.plan)]
+    for note in filter(None, notes):
+        echo_line(f"  {note}")
     if facts["rest_seconds"]:
         echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
     if output.loop:
@@ -181,12 +181,12 @@ def one_sided_note(plan: Plan) -> str:
     """
     (source, n_steps), *others = Counter(step.source for step in plan.steps).most_common()
     asked = plan.settings["filters"].get("sources", ())
-    is_only_one = not others and any(not name.startswith("!") for name in asked)
+    is_only_one = not others and any(not name.startswith(NOT) for name in asked)
     if is_only_one or n_steps <= ONE_SIDED * len(plan.steps):
         return ""
     return (
         f"{n_steps} of {len(plan.steps)} units are from {source}; --novelty 1 plays more of the"
-        f" others, --source {quoted('!' + source)} all but this"
+        f" others, --source {quoted(NOT + source)} all but this"
     )
 
 

@@ -136,7 +136,7 @@ def test_filters_that_leave_nothing(database):
 
 
 def test_silence_after_a_piece_is_not_played(tmp_path):
-    """Filters that leave nothing else leave it."""
+    """It is, if the filters leave nothing else."""
     (tmp_path / "c").mkdir()
     samples, rate = sf.read(CORPUS_DIR / "loop_garzul.ogg", always_2d=True)
     silence = np.zeros((8 * rate, samples.shape[1]))
